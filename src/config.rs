@@ -1,0 +1,238 @@
+//! The settings, read once at cold start. A value that can't be used stops the start.
+
+use crate::password::{PasswordPolicy, PasswordTransport};
+use crate::postgres::Roots;
+
+/// Everything that the environment decides: the settings of AWS's PostgreSQL rotation functions, and a few of ours.
+#[derive(Debug)]
+pub struct Config {
+    /// How a new password is made.
+    pub(crate) policy: PasswordPolicy,
+    /// How the server is told of it.
+    pub(crate) transport: PasswordTransport,
+    /// Where Secrets Manager is, if not where the region has it.
+    pub(crate) endpoint: Option<String>,
+    /// The certificate authorities that a database's certificate may come from.
+    pub(crate) roots: Roots,
+}
+
+/// A setting that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} cannot be used: {problem}")]
+pub struct InvalidSetting {
+    name: &'static str,
+    problem: String,
+}
+
+impl Config {
+    /// Reads the settings through `lookup`, which gives a variable's value where it is set:
+    ///
+    /// | variable | form | default |
+    /// |---|---|---|
+    /// | `EXCLUDE_CHARACTERS` | text | `:/@"'\` |
+    /// | `PASSWORD_LENGTH` | 1–4096 | 32 |
+    /// | `EXCLUDE_NUMBERS`, `EXCLUDE_PUNCTUATION`, `EXCLUDE_UPPERCASE`, `EXCLUDE_LOWERCASE` | boolean | false |
+    /// | `REQUIRE_EACH_INCLUDED_TYPE` | boolean | true |
+    /// | `SECRETS_MANAGER_ENDPOINT` | URL | the region's |
+    /// | `PASSWORD_TRANSPORT` | `verifier`, `plaintext` | `verifier` |
+    /// | `PGSSLROOTCERT` | a PEM file | none |
+    /// | `AWS_REGION` | the region whose RDS roots are made ready | as Lambda sets it |
+    ///
+    /// A boolean is one of `true 1 y yes false 0 n no`, in any case.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`], one sentence that names the variable.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
+        let roots = Roots::new(
+            lookup("PGSSLROOTCERT").as_deref(),
+            lookup("AWS_REGION").as_deref(),
+        )
+        .map_err(|problem| InvalidSetting {
+            name: "PGSSLROOTCERT",
+            problem,
+        })?;
+        Ok(Self {
+            policy: policy(&lookup)?,
+            transport: transport(&lookup)?,
+            endpoint: endpoint(&lookup)?,
+            roots,
+        })
+    }
+}
+
+fn policy(lookup: &impl Fn(&str) -> Option<String>) -> Result<PasswordPolicy, InvalidSetting> {
+    let default = PasswordPolicy::default();
+    let policy = PasswordPolicy {
+        length: length(lookup, default.length)?,
+        exclude_characters: lookup("EXCLUDE_CHARACTERS").unwrap_or(default.exclude_characters),
+        exclude_numbers: boolean(lookup, "EXCLUDE_NUMBERS", false)?,
+        exclude_punctuation: boolean(lookup, "EXCLUDE_PUNCTUATION", false)?,
+        exclude_uppercase: boolean(lookup, "EXCLUDE_UPPERCASE", false)?,
+        exclude_lowercase: boolean(lookup, "EXCLUDE_LOWERCASE", false)?,
+        require_each_included_type: boolean(lookup, "REQUIRE_EACH_INCLUDED_TYPE", true)?,
+    };
+    match policy.impossible() {
+        Some((name, problem)) => Err(InvalidSetting { name, problem }),
+        None => Ok(policy),
+    }
+}
+
+fn length(lookup: &impl Fn(&str) -> Option<String>, default: u16) -> Result<u16, InvalidSetting> {
+    let name = "PASSWORD_LENGTH";
+    let Some(text) = lookup(name) else {
+        return Ok(default);
+    };
+    let length = text.trim().parse().ok().filter(|n| (1..=4096).contains(n));
+    length.ok_or_else(|| InvalidSetting {
+        name,
+        problem: format!("{text:?} is no number from 1 to 4096"),
+    })
+}
+
+fn boolean(
+    lookup: &impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: bool,
+) -> Result<bool, InvalidSetting> {
+    let Some(text) = lookup(name) else {
+        return Ok(default);
+    };
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "y" | "yes" => Ok(true),
+        "false" | "0" | "n" | "no" => Ok(false),
+        _ => Err(InvalidSetting {
+            name,
+            problem: format!("{text:?} is neither true, 1, y, yes nor false, 0, n, no"),
+        }),
+    }
+}
+
+fn transport(
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> Result<PasswordTransport, InvalidSetting> {
+    let name = "PASSWORD_TRANSPORT";
+    match lookup(name).as_deref() {
+        None | Some("verifier") => Ok(PasswordTransport::Verifier),
+        Some("plaintext") => Ok(PasswordTransport::Plaintext),
+        Some(text) => Err(InvalidSetting {
+            name,
+            problem: format!("{text:?} is neither verifier nor plaintext"),
+        }),
+    }
+}
+
+fn endpoint(lookup: &impl Fn(&str) -> Option<String>) -> Result<Option<String>, InvalidSetting> {
+    let name = "SECRETS_MANAGER_ENDPOINT";
+    let Some(url) = lookup(name).filter(|url| !url.is_empty()) else {
+        return Ok(None);
+    };
+    if ["https://", "http://"].iter().any(|scheme| {
+        url.strip_prefix(scheme)
+            .is_some_and(|host| !host.is_empty())
+    }) {
+        return Ok(Some(url));
+    }
+    Err(InvalidSetting {
+        name,
+        problem: format!(
+            "{url:?} is no URL such as https://secretsmanager.eu-west-1.amazonaws.com"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(settings: &[(&str, &str)]) -> Result<Config, String> {
+        let lookup = |name: &str| {
+            settings
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Config::from_lookup(lookup).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn c8_an_empty_environment_has_the_defaults_of_awss_functions() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.policy, PasswordPolicy::default());
+        assert_eq!(
+            (
+                config.policy.length,
+                config.policy.exclude_characters.as_str()
+            ),
+            (32, r#":/@"'\"#)
+        );
+        assert_eq!(
+            (config.transport, config.endpoint),
+            (PasswordTransport::Verifier, None)
+        );
+    }
+
+    #[test]
+    fn c8_booleans_are_read_in_any_case() {
+        for (text, expected) in [
+            ("true", true),
+            ("1", true),
+            ("Y", true),
+            ("YES", true),
+            ("False", false),
+            ("0", false),
+            ("n", false),
+            ("No", false),
+        ] {
+            assert_eq!(
+                read(&[("EXCLUDE_NUMBERS", text)])
+                    .unwrap()
+                    .policy
+                    .exclude_numbers,
+                expected,
+                "{text}"
+            );
+            let policy = read(&[("REQUIRE_EACH_INCLUDED_TYPE", text)])
+                .unwrap()
+                .policy;
+            assert_eq!(policy.require_each_included_type, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn c8_nothing_may_be_excluded() {
+        assert_eq!(
+            read(&[("EXCLUDE_CHARACTERS", "")])
+                .unwrap()
+                .policy
+                .exclude_characters,
+            ""
+        );
+    }
+
+    #[test]
+    fn c8_a_value_that_cannot_be_used_is_named() {
+        for (name, value) in [
+            ("PASSWORD_LENGTH", "0"),
+            ("PASSWORD_LENGTH", "4097"),
+            ("PASSWORD_LENGTH", "long"),
+            ("EXCLUDE_NUMBERS", "maybe"),
+            ("EXCLUDE_PUNCTUATION", ""),
+            ("EXCLUDE_UPPERCASE", "tru"),
+            ("EXCLUDE_LOWERCASE", "2"),
+            ("REQUIRE_EACH_INCLUDED_TYPE", "on"),
+            ("EXCLUDE_CHARACTERS", "0123456789"),
+            ("PASSWORD_TRANSPORT", "text"),
+            ("SECRETS_MANAGER_ENDPOINT", "localhost:5000"),
+            ("PGSSLROOTCERT", "/nowhere/roots.pem"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.contains(name), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn c20_the_transport_is_asked_for_by_name() {
+        let config = read(&[("PASSWORD_TRANSPORT", "plaintext")]).unwrap();
+        assert_eq!(config.transport, PasswordTransport::Plaintext);
+    }
+}

@@ -1,0 +1,163 @@
+//! What Secrets Manager sends: one step of one rotation (AWS, *Lambda rotation functions*).
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::secret::{RotationToken, SecretId, VersionId};
+
+/// One call of the four: `{"Step", "SecretId", "ClientRequestToken"}` and, at times, `RotationToken`.
+#[derive(Debug)]
+pub struct RotationEvent {
+    /// What to do now.
+    pub step: Step,
+    /// The secret to rotate.
+    pub secret_id: SecretId,
+    /// The version to be made; the event calls it `ClientRequestToken`.
+    pub version: VersionId,
+    /// Proof of whom the service acts for; goes with `PutSecretValue`.
+    pub rotation_token: Option<RotationToken>,
+}
+
+/// The four steps, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Make a new value and store it as pending.
+    CreateSecret,
+    /// Tell the database.
+    SetSecret,
+    /// Try the new value.
+    TestSecret,
+    /// Make it the current one.
+    FinishSecret,
+}
+
+/// Why a payload is no rotation event. Names the field, never its content but for an unknown step.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEvent {
+    /// The payload is something else altogether.
+    #[error("the payload is not a JSON object")]
+    NotAnObject,
+    /// A field is missing, empty, or no text.
+    #[error("the event has no text in its field {0}")]
+    MissingField(&'static str),
+    /// `Step` is none of the four.
+    #[error("the event's field Step names an unknown step")]
+    UnknownStep,
+}
+
+impl Step {
+    /// As the service spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateSecret => "createSecret",
+            Self::SetSecret => "setSecret",
+            Self::TestSecret => "testSecret",
+            Self::FinishSecret => "finishSecret",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl TryFrom<Value> for RotationEvent {
+    type Error = InvalidEvent;
+
+    fn try_from(payload: Value) -> Result<Self, InvalidEvent> {
+        let Value::Object(mut fields) = payload else {
+            return Err(InvalidEvent::NotAnObject);
+        };
+        let steps = [
+            Step::CreateSecret,
+            Step::SetSecret,
+            Step::TestSecret,
+            Step::FinishSecret,
+        ];
+        let step = take(&mut fields, "Step")?;
+        let step = steps
+            .into_iter()
+            .find(|s| s.as_str() == step)
+            .ok_or(InvalidEvent::UnknownStep)?;
+        Ok(Self {
+            step,
+            secret_id: SecretId::from(take(&mut fields, "SecretId")?),
+            version: VersionId::from(take(&mut fields, "ClientRequestToken")?),
+            rotation_token: match fields.remove("RotationToken") {
+                None | Some(Value::Null) => None,
+                Some(Value::String(token)) => Some(RotationToken::new(token)),
+                Some(_) => return Err(InvalidEvent::MissingField("RotationToken")),
+            },
+        })
+    }
+}
+
+fn take(fields: &mut Map<String, Value>, name: &'static str) -> Result<String, InvalidEvent> {
+    match fields.remove(name) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text),
+        _ => Err(InvalidEvent::MissingField(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn c2_the_events_of_the_four_steps_are_read_and_unknown_fields_ignored() {
+        for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
+            let event = json!({"Step": step, "SecretId": "s", "ClientRequestToken": "v", "Later": {"a": 1}});
+            let event = RotationEvent::try_from(event).unwrap();
+            assert_eq!(
+                (
+                    event.step.as_str(),
+                    event.secret_id.as_str(),
+                    event.version.as_str()
+                ),
+                (step, "s", "v")
+            );
+            assert!(event.rotation_token.is_none());
+        }
+    }
+
+    #[test]
+    fn c2_what_is_no_rotation_event_names_the_field_at_fault() {
+        let good = json!({"Step": "setSecret", "SecretId": "s", "ClientRequestToken": "v"});
+        for field in ["Step", "SecretId", "ClientRequestToken"] {
+            for bad in [None, Some(json!("")), Some(json!(null)), Some(json!(7))] {
+                let mut event = good.clone();
+                match bad {
+                    None => drop(event.as_object_mut().unwrap().remove(field)),
+                    Some(value) => event[field] = value,
+                }
+                let error = RotationEvent::try_from(event).unwrap_err();
+                assert_eq!(error, InvalidEvent::MissingField(field));
+            }
+        }
+        let mut unknown = good.clone();
+        unknown["Step"] = json!("dropSecret");
+        assert_eq!(
+            RotationEvent::try_from(unknown).unwrap_err(),
+            InvalidEvent::UnknownStep
+        );
+        for payload in [json!(null), json!([]), json!("createSecret")] {
+            assert_eq!(
+                RotationEvent::try_from(payload).unwrap_err(),
+                InvalidEvent::NotAnObject
+            );
+        }
+    }
+
+    #[test]
+    fn c46_an_event_prints_without_its_rotation_token() {
+        let event = json!({"Step": "setSecret", "SecretId": "s", "ClientRequestToken": "v", "RotationToken": "t0ken"});
+        let event = RotationEvent::try_from(event).unwrap();
+        assert!(!format!("{event:?}").contains("t0ken"));
+        assert_eq!(event.rotation_token.unwrap().expose(), "t0ken");
+    }
+}

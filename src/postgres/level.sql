@@ -1,0 +1,109 @@
+-- Makes the clone the equal of the original, inside the transaction that sets a password; done twice, it is the same.
+-- Run by a superuser, or by a role with CREATEROLE and ADMIN on both (PostgreSQL 13-18), with search_path = pg_catalog.
+-- A refusal has a SQLSTATE of its own and carries the statement that mends it.
+DO $level$
+DECLARE
+  original CONSTANT text := current_setting('db_rotation.original');
+  clone CONSTANT text := current_setting('db_rotation.clone');
+  version CONSTANT int := current_setting('server_version_num');
+  o pg_roles;
+  c pg_roles;
+  wanted text;
+  setting record;
+  before text;
+  skipped text[] := '{}';
+BEGIN
+  SELECT * INTO o FROM pg_roles WHERE rolname = original;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'role % does not exist, so role % is not its clone', quote_ident(original), quote_ident(clone)
+      USING ERRCODE = 'DBR01';
+  END IF;
+  SELECT * INTO c FROM pg_roles WHERE rolname = clone;
+  IF FOUND AND NOT EXISTS (SELECT FROM pg_auth_members WHERE roleid = o.oid AND member = c.oid) THEN
+    RAISE EXCEPTION 'role % is not a member of %, so nothing shows that it is its clone; if it is, as an administrator: %',
+      quote_ident(clone), quote_ident(original), format('GRANT %I TO %I', original, clone)
+      USING ERRCODE = 'DBR01';
+  END IF;
+
+  -- Since version 16, CREATEROLE reaches only the roles on which one has ADMIN.
+  IF version >= 160000 AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+    SELECT string_agg(format('GRANT %I TO %I WITH ADMIN OPTION', rolname, current_user), '; ' ORDER BY rolname)
+      INTO wanted FROM pg_roles
+      WHERE oid IN (o.oid, c.oid) AND NOT pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION');
+    IF wanted IS NOT NULL THEN
+      RAISE EXCEPTION 'role % lacks ADMIN; as an administrator: %', quote_ident(current_user), wanted
+        USING ERRCODE = 'DBR02';
+    END IF;
+  END IF;
+
+  IF c.oid IS NULL THEN
+    EXECUTE format('CREATE ROLE %I NOLOGIN', clone);
+    EXECUTE format('GRANT %I TO %I', original, clone);
+    SELECT * INTO c FROM pg_roles WHERE rolname = clone;
+  ELSIF version >= 160000 AND NOT pg_has_role(c.oid, o.oid, 'SET') THEN
+    EXECUTE format('GRANT %I TO %I WITH SET TRUE', original, clone);
+  END IF;
+
+  -- Attributes, each by itself: one that may not be given must not keep the others from being level.
+  FOR wanted IN
+    SELECT word FROM (VALUES
+      (NOT c.rolcanlogin, 'LOGIN'),
+      (c.rolconnlimit <> o.rolconnlimit, format('CONNECTION LIMIT %s', o.rolconnlimit)),
+      (coalesce(c.rolvaliduntil, 'infinity') <> coalesce(o.rolvaliduntil, 'infinity'),
+       format('VALID UNTIL %L', coalesce(o.rolvaliduntil, 'infinity'))),
+      (c.rolinherit <> o.rolinherit, CASE WHEN o.rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END),
+      (c.rolcreatedb <> o.rolcreatedb, CASE WHEN o.rolcreatedb THEN 'CREATEDB' ELSE 'NOCREATEDB' END),
+      (c.rolcreaterole <> o.rolcreaterole, CASE WHEN o.rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END),
+      (c.rolbypassrls <> o.rolbypassrls, CASE WHEN o.rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END),
+      (c.rolreplication <> o.rolreplication, CASE WHEN o.rolreplication THEN 'REPLICATION' ELSE 'NOREPLICATION' END)
+    ) AS attribute (differs, word) WHERE differs
+  LOOP
+    BEGIN
+      EXECUTE format('ALTER ROLE %I %s', clone, wanted);
+    EXCEPTION WHEN insufficient_privilege THEN
+      skipped := skipped || wanted;
+    END;
+  END LOOP;
+  IF c.rolsuper <> o.rolsuper THEN
+    skipped := skipped || CASE WHEN o.rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END;
+  END IF;
+
+  -- Settings, per database too. The clone's sessions start as the original (or as whom the original's start as), so that
+  -- what either makes belongs to the original.
+  FOR setting IN
+    WITH entry AS (
+      SELECT s.setrole, s.setdatabase, split_part(item, '=', 1) AS name, substr(item, strpos(item, '=') + 1) AS value
+      FROM pg_db_role_setting s, unnest(s.setconfig) item WHERE s.setrole IN (o.oid, c.oid)
+    ), wish AS (
+      SELECT setdatabase, name, value FROM entry WHERE setrole = o.oid
+      UNION ALL
+      SELECT 0, 'role', original
+      WHERE NOT EXISTS (SELECT FROM entry WHERE setrole = o.oid AND setdatabase = 0 AND name = 'role')
+    ), found AS (
+      SELECT setdatabase, name, value FROM entry WHERE setrole = c.oid
+    )
+    SELECT name, wish.value,
+      format('ALTER ROLE %I', clone) || coalesce(format(' IN DATABASE %I', datname), '') AS target
+    FROM wish FULL JOIN found USING (setdatabase, name) LEFT JOIN pg_database d ON d.oid = setdatabase
+    WHERE wish.value IS DISTINCT FROM found.value
+  LOOP
+    BEGIN
+      IF setting.value IS NULL THEN
+        EXECUTE format('%s RESET %I', setting.target, setting.name);
+      ELSIF setting.name IN ('search_path', 'temp_tablespaces') THEN
+        -- A list of identifiers, whose text is no literal: set for a moment, and taken from there.
+        before := current_setting(setting.name);
+        wanted := format('%s SET %I FROM CURRENT', setting.target, setting.name);
+        PERFORM pg_catalog.set_config(setting.name, setting.value, true);
+        EXECUTE wanted;
+        PERFORM pg_catalog.set_config(setting.name, before, true);
+      ELSE
+        EXECUTE format('%s SET %I = %L', setting.target, setting.name, setting.value);
+      END IF;
+    EXCEPTION WHEN OTHERS THEN
+      skipped := skipped || setting.name;
+    END;
+  END LOOP;
+  PERFORM set_config('db_rotation.not_copied', array_to_string(skipped, ', '), true);
+END
+$level$

@@ -1,0 +1,295 @@
+//! A session: opened with a login, bounded in time, closed politely.
+
+use std::future::Future;
+use std::time::Duration;
+
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_postgres::tls::TlsConnect;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+use super::challenge::{Challenge, Handshaken, Watched};
+use super::statement::Bounds;
+use super::{DatabaseError, Fault, Roots};
+use crate::login::{Endpoint, Login, RoleName, TlsMode};
+use crate::password::PasswordTransport;
+
+/// Opens sessions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Connector<'a> {
+    /// Whose certificates are believed.
+    pub roots: &'a Roots,
+    /// Whether the server may see a password as text.
+    pub transport: PasswordTransport,
+    /// When everything must be over.
+    pub until: Instant,
+}
+
+/// What became of a login.
+#[derive(Debug)]
+pub(crate) enum LoginOutcome {
+    /// It worked.
+    In(Session),
+    /// The server said that the password is wrong.
+    Refused,
+    /// Neither: whether the password is right is not known, or no longer the question.
+    Unknown(DatabaseError),
+}
+
+impl LoginOutcome {
+    /// The session; a refusal becomes what `refused` makes of it.
+    ///
+    /// # Errors
+    /// What `refused` makes, or why nothing is known.
+    pub(crate) fn session<E: From<DatabaseError>>(
+        self,
+        refused: impl FnOnce() -> E,
+    ) -> Result<Session, E> {
+        match self {
+            Self::In(session) => Ok(session),
+            Self::Refused => Err(refused()),
+            Self::Unknown(error) => Err(error.into()),
+        }
+    }
+}
+
+/// One login's connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    client: Client,
+    driver: JoinHandle<()>,
+    at: Endpoint,
+    role: RoleName,
+    until: Instant,
+    /// Whether the server asked for a password at all.
+    pub checks_passwords: bool,
+}
+
+/// A row, as text.
+pub(super) type Row = Vec<Option<String>>;
+
+impl Connector<'_> {
+    /// Logs in.
+    pub(crate) async fn log_in(&self, login: &Login) -> LoginOutcome {
+        match self.open(login).await {
+            Ok(session) => LoginOutcome::In(session),
+            Err(Fault::Refused) => LoginOutcome::Refused,
+            Err(fault) => {
+                let attempt = format!(
+                    "log in to {}/{} as {:?}",
+                    login.endpoint,
+                    login.endpoint.database,
+                    login.credentials.role.as_str()
+                );
+                LoginOutcome::Unknown(DatabaseError { attempt, fault })
+            }
+        }
+    }
+
+    async fn open(&self, login: &Login) -> Result<Session, Fault> {
+        let at = &login.endpoint;
+        let connect = self.before(CONNECT);
+        let addresses = tokio::net::lookup_host((at.host.as_str(), at.port));
+        let addresses = connect
+            .bound("looking up the host", addresses)
+            .await?
+            .map_err(Fault::HostNotFound)?;
+        let addresses: Vec<_> = addresses.collect();
+        let stream = TcpStream::connect(addresses.as_slice());
+        let stream = connect
+            .bound("connecting", stream)
+            .await?
+            .map_err(Fault::Unreachable)?;
+        stream.set_nodelay(true).map_err(Fault::Unreachable)?;
+
+        let start = self.before(START);
+        match at.tls {
+            TlsMode::Disabled => {
+                let (stream, challenge) = Watched::new(stream, self.may_tell());
+                self.begin(login, stream, NoTls, &challenge, &start).await
+            }
+            TlsMode::VerifyFull => {
+                let stream = start
+                    .bound("making the TLS handshake", self.secure(at, stream))
+                    .await??;
+                let (stream, challenge) = Watched::new(stream, self.may_tell());
+                self.begin(login, stream, Handshaken, &challenge, &start)
+                    .await
+            }
+        }
+    }
+
+    /// Asks the server for TLS and makes the handshake; goes no further without.
+    async fn secure(
+        &self,
+        at: &Endpoint,
+        mut stream: TcpStream,
+    ) -> Result<postgres_native_tls::TlsStream<TcpStream>, Fault> {
+        let mut request = Default::default();
+        frontend::ssl_request(&mut request);
+        stream
+            .write_all(&request)
+            .await
+            .map_err(Fault::Unreachable)?;
+        if stream.read_u8().await.map_err(Fault::Unreachable)? != b'S' {
+            return Err(Fault::TlsNotOffered);
+        }
+        let connector = self.roots.connector(&at.host).map_err(Fault::Tls)?;
+        connector.connect(stream).await.map_err(Fault::Tls)
+    }
+
+    async fn begin<S, T>(
+        &self,
+        login: &Login,
+        stream: Watched<S>,
+        tls: T,
+        challenge: &Challenge,
+        start: &Bound,
+    ) -> Result<Session, Fault>
+    where
+        Watched<S>: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        T: TlsConnect<Watched<S>>,
+        T::Stream: Unpin + Send + 'static,
+    {
+        let config = startup(login);
+        let begun = start
+            .bound("logging in", config.connect_raw(stream, tls))
+            .await?;
+        let (client, connection) = begun.map_err(|error| match Fault::of_start(&error) {
+            Fault::ConnectionLost(_) if challenge.is_clear_text() => Fault::ClearTextAsked,
+            Fault::ConnectionLost(_) if challenge.is_unknown() => Fault::AuthenticationUnsupported,
+            fault => fault,
+        })?;
+        // The connection's own errors reach whoever waits for an answer through the client.
+        let driver = tokio::spawn(async move { connection.await.unwrap_or_default() });
+        Ok(Session {
+            client,
+            driver,
+            at: login.endpoint.clone(),
+            role: login.credentials.role.clone(),
+            until: self.until,
+            checks_passwords: !challenge.is_none(),
+        })
+    }
+
+    fn may_tell(&self) -> bool {
+        self.transport == PasswordTransport::Plaintext
+    }
+
+    fn before(&self, most: Duration) -> Bound {
+        Bound::new(most, self.until)
+    }
+}
+
+impl Session {
+    /// The role and where it is logged in, for a message.
+    pub(super) fn place(&self) -> String {
+        format!(
+            "as {:?} at {}/{}",
+            self.role.as_str(),
+            self.at,
+            self.at.database
+        )
+    }
+
+    /// The server gives up before this side does, so that nothing goes on behind a call that has ended.
+    pub(super) fn bounds(&self) -> Bounds {
+        let left = self.until.saturating_duration_since(Instant::now());
+        Bounds {
+            lock: LOCK.min(left),
+            statement: STATEMENT.min(left),
+        }
+    }
+
+    /// Sends `sql`, one statement or several, and gives the last row.
+    pub(super) async fn run(&self, sql: &str) -> Result<Row, Fault> {
+        let bound = Bound::new(STATEMENT + ANSWER, self.until + ANSWER);
+        let answer = bound
+            .bound("running a statement", self.client.simple_query(sql))
+            .await?;
+        let row = answer
+            .map_err(|error| Fault::of_statement(&error))?
+            .into_iter()
+            .rev()
+            .find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(
+                    (0..row.len())
+                        .map(|i| row.get(i).map(str::to_owned))
+                        .collect(),
+                ),
+                _ => None,
+            });
+        Ok(row.unwrap_or_default())
+    }
+
+    /// Says goodbye and waits until the server has heard it, for a moment.
+    pub(crate) async fn close(self) {
+        let Self {
+            client, mut driver, ..
+        } = self;
+        drop(client);
+        if timeout(GOODBYE, &mut driver).await.is_err() {
+            driver.abort();
+        }
+    }
+}
+
+fn startup(login: &Login) -> Config {
+    let mut config = Config::new();
+    config
+        .user(login.credentials.role.as_str())
+        .password(login.credentials.password.expose())
+        .dbname(&login.endpoint.database)
+        .application_name("db-rotation");
+    match login.endpoint.tls {
+        TlsMode::Disabled => config.ssl_mode(SslMode::Disable),
+        // `Direct`, since the request for TLS was made before: see `Handshaken`.
+        TlsMode::VerifyFull => config
+            .ssl_mode(SslMode::Require)
+            .ssl_negotiation(SslNegotiation::Direct),
+    };
+    config
+}
+
+/// A time by which something must be over.
+struct Bound {
+    after: Duration,
+    at: Instant,
+}
+
+impl Bound {
+    fn new(most: Duration, until: Instant) -> Self {
+        let now = Instant::now();
+        let after = most.min(until.saturating_duration_since(now));
+        Self {
+            after,
+            at: now + after,
+        }
+    }
+
+    async fn bound<F: Future>(&self, phase: &'static str, work: F) -> Result<F::Output, Fault> {
+        timeout_at(self.at, work)
+            .await
+            .map_err(|_| Fault::TimedOut {
+                phase,
+                after: self.after,
+            })
+    }
+}
+
+/// How long a name's look-up and a TCP connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long TLS and the login may take.
+const START: Duration = Duration::from_secs(5);
+/// How long a statement may wait for a lock.
+pub(super) const LOCK: Duration = Duration::from_secs(5);
+/// How long a statement may run.
+pub(super) const STATEMENT: Duration = Duration::from_secs(10);
+/// How much longer than the server's own bound its answer may take to come.
+const ANSWER: Duration = Duration::from_millis(150);
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(100);

@@ -1,0 +1,162 @@
+//! Whom a connection trusts: Amazon's certificate authorities for RDS, and those that `PGSSLROOTCERT` names.
+
+use std::{fmt, fs};
+
+use postgres_native_tls::TlsConnector;
+
+/// The trusted roots, made ready for one region when the process starts.
+///
+/// Parsing all the regions' roots would cost more than the rest of the start: an RDS host's name tells its region, and a
+/// certificate of another region's could not match it.
+pub(crate) struct Roots {
+    extra: Vec<native_tls::Certificate>,
+    home: Authority,
+    ready: native_tls::TlsConnector,
+}
+
+/// Whose roots: a region's, or `amazon` for Amazon's public ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Authority(String);
+
+impl Roots {
+    /// Makes the roots of `region` ready (as Lambda names it in `AWS_REGION`), and those in the PEM file `extra`.
+    ///
+    /// # Errors
+    /// What is wrong with the file, in words.
+    pub(crate) fn new(extra: Option<&str>, region: Option<&str>) -> Result<Self, String> {
+        let extra = match extra.filter(|path| !path.is_empty()) {
+            None => Vec::new(),
+            Some(path) => certificates_in_file(path)?,
+        };
+        let home = Authority(region.unwrap_or_default().to_owned());
+        let ready =
+            connector(&extra, &home).map_err(|e| format!("no TLS with its certificates: {e}"))?;
+        Ok(Self { extra, home, ready })
+    }
+
+    /// What secures a connection to `host`: its chain must end in a trusted root, and its certificate name the host.
+    ///
+    /// # Errors
+    /// Where OpenSSL can't be set up.
+    pub(crate) fn connector(&self, host: &str) -> Result<TlsConnector, native_tls::Error> {
+        let ready = match Authority::of_host(host).filter(|authority| *authority != self.home) {
+            None => self.ready.clone(),
+            Some(elsewhere) => connector(&self.extra, &elsewhere)?,
+        };
+        Ok(TlsConnector::new(ready, host))
+    }
+}
+
+impl Authority {
+    /// `None` for a host whose name is not Amazon's.
+    fn of_host(host: &str) -> Option<Self> {
+        let host = host.to_ascii_lowercase();
+        let name = host.strip_suffix(".rds.amazonaws.com")?;
+        let region = name.rsplit('.').next()?;
+        let is_proxy = name.split('.').any(|label| label.starts_with("proxy-"));
+        Some(Self(if is_proxy {
+            "amazon".to_owned()
+        } else {
+            region.to_owned()
+        }))
+    }
+
+    /// This authority's part of the bundle, with the words between its certificates; empty where there is none.
+    fn pem(&self) -> &'static str {
+        let mut parts = BUNDLE.split("\n# ").skip(1);
+        parts
+            .find_map(|part| part.split_once('\n').filter(|(name, _)| *name == self.0))
+            .map_or("", |(_, pem)| pem)
+    }
+}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Roots({} and {} extra)", self.home.0, self.extra.len())
+    }
+}
+
+fn connector(
+    extra: &[native_tls::Certificate],
+    authority: &Authority,
+) -> Result<native_tls::TlsConnector, native_tls::Error> {
+    let mut builder = native_tls::TlsConnector::builder();
+    builder
+        .min_protocol_version(Some(native_tls::Protocol::Tlsv12))
+        .disable_built_in_roots(true);
+    for root in native_tls::Certificate::stack_from_pem(authority.pem().as_bytes())? {
+        builder.add_root_certificate(root);
+    }
+    for root in extra {
+        builder.add_root_certificate(root.clone());
+    }
+    builder.build()
+}
+
+fn certificates_in_file(path: &str) -> Result<Vec<native_tls::Certificate>, String> {
+    let pem = fs::read(path).map_err(|e| format!("{path:?} cannot be read: {e}"))?;
+    let certificates = native_tls::Certificate::stack_from_pem(&pem).unwrap_or_default();
+    if certificates.is_empty() {
+        return Err(format!("{path:?} holds no certificate in PEM form"));
+    }
+    Ok(certificates)
+}
+
+/// Amazon's roots that are valid today; the file says where they are from.
+const BUNDLE: &str = include_str!("roots.pem");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authority(host: &str) -> Option<String> {
+        Authority::of_host(host).map(|a| a.0)
+    }
+
+    #[test]
+    fn an_rds_host_tells_its_region_and_a_proxy_has_public_roots() {
+        assert_eq!(
+            authority("db.abc123.eu-west-1.rds.amazonaws.com").as_deref(),
+            Some("eu-west-1")
+        );
+        assert_eq!(
+            authority("DB.cluster-ro-abc.US-EAST-1.RDS.amazonaws.com").as_deref(),
+            Some("us-east-1")
+        );
+        assert_eq!(
+            authority("p.proxy-abc.eu-west-1.rds.amazonaws.com").as_deref(),
+            Some("amazon")
+        );
+        assert_eq!(authority("db.example"), None);
+        assert_eq!(authority("rds.amazonaws.com.evil"), None);
+    }
+
+    #[test]
+    fn every_part_of_the_bundle_parses_and_each_region_has_its_three_roots() {
+        let names: Vec<_> = BUNDLE
+            .split("\n# ")
+            .skip(1)
+            .filter_map(|part| part.lines().next())
+            .collect();
+        assert!(names.len() > 25, "{names:?}");
+        for name in names {
+            let pem = Authority(name.to_owned()).pem();
+            let roots = native_tls::Certificate::stack_from_pem(pem.as_bytes()).unwrap();
+            assert_eq!(roots.len(), if name == "amazon" { 4 } else { 3 }, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_root_in_the_bundle_has_expired() {
+        let now = openssl::asn1::Asn1Time::days_from_now(0).unwrap();
+        for root in openssl::x509::X509::stack_from_pem(BUNDLE.as_bytes()).unwrap() {
+            assert!(root.not_after() > now, "{:?}", root.subject_name());
+        }
+    }
+
+    #[test]
+    fn an_unknown_region_has_no_roots_of_its_own_and_no_others() {
+        assert_eq!(Authority("mars-north-1".to_owned()).pem(), "");
+        assert!(Roots::new(None, Some("mars-north-1")).is_ok());
+    }
+}

@@ -1,0 +1,242 @@
+//! One rotation: from the event to the label's move.
+//!
+//! | step | reads | writes | a second call |
+//! |---|---|---|---|
+//! | `createSecret` | labels, current and pending value, a random password | the pending value | keeps the value |
+//! | `setSecret` | labels, current and pending value; logs in | the role's password | finds it set |
+//! | `testSecret` | labels, current and pending value; logs in | nothing | the same |
+//! | `finishSecret` | labels, current and pending value; logs in | `AWSCURRENT` | finds it moved |
+//!
+//! Contract: AWS, *Lambda rotation functions*.
+
+mod create_secret;
+mod finish_secret;
+mod report;
+mod set_secret;
+mod strategy;
+mod superuser;
+mod test_secret;
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::event::{RotationEvent, Step};
+use crate::login::{Login, TlsMode};
+use crate::password::Password;
+use crate::postgres::Connector;
+use crate::secret::{
+    Admission, Instances, SecretDocument, SecretVersions, StagingLabel, Store, StoreError,
+    VersionId,
+};
+use report::{Outcome, Report};
+use strategy::Strategy;
+
+/// The function: what it was configured with and the client that it keeps, for as long as the process lives.
+#[derive(Debug)]
+pub struct Rotator {
+    config: Config,
+    store: Store,
+    instances: Instances,
+}
+
+/// One step, admitted: everything it works on was read.
+struct Rotation<'a> {
+    config: &'a Config,
+    store: &'a Store,
+    instances: &'a Instances,
+    event: RotationEvent,
+    versions: SecretVersions,
+    strategy: Strategy,
+    current: SecretDocument,
+    pending: Option<SecretDocument>,
+    until: Instant,
+}
+
+impl Rotator {
+    /// Sets the function up. No call is made.
+    pub fn new(config: Config, sdk: &SdkConfig) -> Self {
+        let store = Store::new(sdk, config.endpoint.as_deref());
+        Self {
+            instances: Instances::new(sdk),
+            config,
+            store,
+        }
+    }
+
+    /// Carries out one step and logs how it ended, in one line.
+    ///
+    /// `payload` is the event as JSON; `time_left` is how long Lambda lets the invocation run: what is said about a lack
+    /// of time is said before.
+    ///
+    /// # Errors
+    /// [`Error`], for every way in which a step can fail. A step that failed can be called again.
+    pub async fn handle(&self, payload: Value, time_left: Duration) -> Result<(), Error> {
+        let until = Instant::now() + time_left.saturating_sub(RESERVE.min(time_left / 4));
+        let mut report = Report::begin();
+        let result = match RotationEvent::try_from(payload) {
+            Ok(event) => {
+                report.event(&event);
+                let span = tracing::info_span!("rotation", step = %event.step, secret_id = %event.secret_id, version = %event.version);
+                self.step(event, until, &mut report).instrument(span).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        report.end(&result);
+        result.map(|_| ())
+    }
+
+    async fn step(
+        &self,
+        event: RotationEvent,
+        until: Instant,
+        report: &mut Report,
+    ) -> Result<Outcome, Error> {
+        let step = event.step;
+        let (rotation, new_password) = tokio::join!(
+            Rotation::begin(self, event, until),
+            within(
+                until,
+                "waiting for a random password",
+                self.new_password(step)
+            )
+        );
+        let Some(rotation) = rotation? else {
+            return Ok(Outcome::AlreadyCurrent);
+        };
+        report.rotation(&rotation);
+        match step {
+            Step::CreateSecret => create_secret::create_secret(&rotation, new_password).await,
+            Step::SetSecret => set_secret::set_secret(&rotation).await,
+            Step::TestSecret => test_secret::test_secret(&rotation).await,
+            Step::FinishSecret => finish_secret::finish_secret(&rotation).await,
+        }
+    }
+
+    /// Asked for before it is known to be needed: it takes no longer than what it waits with.
+    async fn new_password(&self, step: Step) -> Result<Option<Password>, StoreError> {
+        match step {
+            Step::CreateSecret => self
+                .store
+                .random_password(&self.config.policy)
+                .await
+                .map(Some),
+            Step::SetSecret | Step::TestSecret | Step::FinishSecret => Ok(None),
+        }
+    }
+}
+
+impl<'a> Rotation<'a> {
+    /// Reads labels, current and pending value, all at once; `None` where the rotation is over already.
+    async fn begin(
+        rotator: &'a Rotator,
+        event: RotationEvent,
+        until: Instant,
+    ) -> Result<Option<Self>, Error> {
+        let Rotator {
+            config,
+            store,
+            instances,
+        } = rotator;
+        let secret = &event.secret_id;
+        let (versions, current, pending) = tokio::join!(
+            within(
+                until,
+                "waiting for the secret's labels",
+                store.versions(secret)
+            ),
+            within(
+                until,
+                "waiting for AWSCURRENT",
+                store.labelled(secret, StagingLabel::Current, None)
+            ),
+            within(
+                until,
+                "waiting for AWSPENDING",
+                store.labelled(secret, StagingLabel::Pending, Some(&event.version))
+            ),
+        );
+        let versions = versions?;
+        if versions.admit(&event.version)? == Admission::AlreadyCurrent {
+            return Ok(None);
+        }
+        let current = SecretDocument::read(StagingLabel::Current, current?)?;
+        let pending = pending?
+            .map(|value| SecretDocument::parse(StagingLabel::Pending, value))
+            .transpose()?;
+        let strategy = Strategy::of(&current)?;
+        Ok(Some(Self {
+            config,
+            store,
+            instances,
+            event,
+            versions,
+            strategy,
+            current,
+            pending,
+            until,
+        }))
+    }
+
+    /// The pending value, which must be there and belong to this rotation (the confused deputy: whoever can write a
+    /// secret could turn the function against another database).
+    fn pending(&self) -> Result<&SecretDocument, Error> {
+        let Some(pending) = &self.pending else {
+            return Err(SecretDocument::missing(StagingLabel::Pending).into());
+        };
+        self.strategy
+            .check_target(self.event.step, &self.current.login, &pending.login)?;
+        Ok(pending)
+    }
+
+    /// What opens sessions, until `until` at the latest.
+    fn connector(&self, until: Instant) -> Connector<'_> {
+        Connector {
+            roots: &self.config.roots,
+            transport: self.config.transport,
+            until: until.min(self.until),
+        }
+    }
+
+    fn version(&self) -> &VersionId {
+        &self.event.version
+    }
+}
+
+/// Where a login goes and as whom, for a message.
+fn target(login: &Login) -> String {
+    format!(
+        "{}/{} as {:?}",
+        login.endpoint,
+        login.endpoint.database,
+        login.credentials.role.as_str()
+    )
+}
+
+/// Says that a login is about to go over the network in clear text.
+fn warn_of_clear_text(login: &Login) {
+    if login.endpoint.tls == TlsMode::Disabled {
+        tracing::warn!(host = %login.endpoint, "the secret turns TLS off: this session is not encrypted");
+    }
+}
+
+/// Waits for a call to Secrets Manager until `until`.
+async fn within<T>(
+    until: Instant,
+    phase: &'static str,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, Error> {
+    timeout_at(until, call)
+        .await
+        .map_err(|_| Error::DeadlineExceeded { phase })?
+        .map_err(Error::from)
+}
+
+/// What is kept of an invocation's time to close sessions and answer: Lambda's own "Task timed out" says nothing.
+const RESERVE: Duration = Duration::from_millis(500);

@@ -1,0 +1,84 @@
+//! The superuser of alternating users: where it may be sent, and nowhere else.
+
+use super::{Rotation, within};
+use crate::error::Error;
+use crate::login::{Endpoint, Login};
+use crate::secret::{Address, SecretId, StagingLabel, SuperuserDocument};
+
+/// Reads the superuser's secret and makes sure that its server is the rotated secret's own, or the writer behind it: its
+/// password goes nowhere else.
+pub(super) async fn find(rotation: &Rotation<'_>, secret: &SecretId) -> Result<Login, Error> {
+    let value = rotation.store.labelled(secret, StagingLabel::Current, None);
+    let value = within(rotation.until, "waiting for the superuser secret", value).await?;
+    let document = SuperuserDocument::read(value)?;
+    let (host, port) = match document.host {
+        Some(host) => (host, document.port),
+        None => managed_address(rotation, secret).await?,
+    };
+    let rotated = &rotation.current.login.endpoint;
+    let endpoint = Endpoint {
+        host,
+        port,
+        ..rotated.clone()
+    };
+    if !endpoint.is_same_server(rotated) && !is_writer_of(rotation, &endpoint, rotated).await? {
+        return Err(Error::ForeignTarget(format!(
+            "the superuser secret {secret} is for {endpoint}, which is neither {rotated} nor the writer that it replicates"
+        )));
+    }
+    Ok(Login {
+        endpoint,
+        credentials: document.credentials,
+    })
+}
+
+async fn is_writer_of(
+    rotation: &Rotation<'_>,
+    endpoint: &Endpoint,
+    reader: &Endpoint,
+) -> Result<bool, Error> {
+    let writer = rotation.instances.writer_of(&reader.host);
+    let writer = within(rotation.until, "asking RDS for the writer", writer).await?;
+    Ok(writer.is_some_and(|writer| writer.eq_ignore_ascii_case(&endpoint.host)))
+}
+
+/// A secret that RDS manages says where its database is by a tag.
+async fn managed_address(
+    rotation: &Rotation<'_>,
+    secret: &SecretId,
+) -> Result<(String, u16), Error> {
+    let unknown = |why: String| {
+        Error::ForeignTarget(format!(
+            "the superuser secret {secret} names no host, and {why}"
+        ))
+    };
+    let tag = rotation.store.tag(secret, &MANAGED_BY);
+    let Some(arn) = within(rotation.until, "reading the superuser secret's tags", tag).await?
+    else {
+        return Err(unknown(format!(
+            "has none of the tags {}",
+            MANAGED_BY.join(", ")
+        )));
+    };
+    let address = rotation.instances.address_of(&arn);
+    match within(
+        rotation.until,
+        "asking RDS for the superuser's host",
+        address,
+    )
+    .await?
+    {
+        Some(Address { host, port, engine })
+            if engine == "postgres" || engine == "aurora-postgresql" =>
+        {
+            Ok((host, port.unwrap_or(5432)))
+        }
+        Some(Address { engine, .. }) => Err(unknown(format!("{arn} is of the engine {engine:?}"))),
+        None => Err(unknown(format!("RDS knows no {arn}"))),
+    }
+}
+
+const MANAGED_BY: [&str; 2] = [
+    "aws:rds:primaryDBInstanceArn",
+    "aws:rds:primaryDBClusterArn",
+];

@@ -1,0 +1,13 @@
+//! The secret: its names, the labels on its versions, its value, and the calls that read and write it.
+
+mod document;
+mod id;
+mod instances;
+mod store;
+mod versions;
+
+pub(crate) use document::{MalformedSecret, SecretDocument, SuperuserDocument};
+pub(crate) use id::{RotationToken, SecretId, StagingLabel, VersionId};
+pub(crate) use instances::{Address, Instances};
+pub(crate) use store::{Store, StoreError};
+pub(crate) use versions::{Admission, Inadmissible, SecretVersions};
