@@ -1,6 +1,7 @@
 //! Every way to fail: its name for machines, its words and its advice for people.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use crate::event::InvalidEvent;
 use crate::login::InvalidRoleName;
@@ -59,12 +60,6 @@ pub enum Error {
     /// The database said no, or nothing.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The invocation's time ran out.
-    #[error("ran out of time while {phase}")]
-    DeadlineExceeded {
-        /// What the time went by with.
-        phase: &'static str,
-    },
 }
 
 impl Error {
@@ -79,14 +74,17 @@ impl Error {
             Self::Store(StoreError::AccessDenied { .. }) => "AccessDenied",
             Self::Store(StoreError::Failed { .. }) => "AwsCallFailed",
             Self::Store(StoreError::SecretNotFound { .. }) => "SecretNotFound",
-            Self::Store(StoreError::Unreachable { .. }) => "SecretsManagerUnreachable",
+            // The client gives up by itself only after some time: in an invocation shorter than that, silence means the same.
+            Self::Store(StoreError::Late { after, .. }) if *after < SILENCE => "DeadlineExceeded",
+            Self::Store(StoreError::Late { .. } | StoreError::Unreachable { .. }) => {
+                "SecretsManagerUnreachable"
+            }
             Self::CloneName { .. } => "CloneNameInvalid",
             Self::ForeignTarget(_) => "ForeignTarget",
             Self::NoWorkingCredential { .. } => "NoWorkingCredential",
             Self::NotEqual { .. } => "CloneNotEqual",
             Self::UnexpectedRole { .. } => "UnexpectedRole",
             Self::Database(DatabaseError { fault, .. }) => database_name(fault),
-            Self::DeadlineExceeded { .. } => "DeadlineExceeded",
         }
     }
 
@@ -137,6 +135,9 @@ fn database_name(fault: &Fault) -> &'static str {
         Fault::Conflict(_) | Fault::Failed(_) => "DatabaseFailed",
     }
 }
+
+/// How long a service must have said nothing to be called unreachable.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Every name, with what to do; the README's table has the same names.
 const ADVICE: [(&str, &str); 30] = [

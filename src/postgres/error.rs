@@ -60,7 +60,7 @@ pub enum Fault {
     ConnectDenied(Complaint),
     /// The server is a replica, or read only (25006).
     #[error("{0}")]
-    ReadOnly(String),
+    ReadOnly(&'static str),
     /// The database does not confirm that two roles are a pair (`DBR01`, of `level.sql`).
     #[error("{0}")]
     NotAPair(Complaint),
@@ -91,7 +91,8 @@ pub enum Fault {
 
 /// What the server said: its message and SQLSTATE. Never its detail, hint or query, which may quote a statement.
 #[derive(Debug, thiserror::Error)]
-#[error("{message} (SQLSTATE {code})")]
+// No more of a message than fits a line: a hostile server's could fill the log.
+#[error("{message:.500} (SQLSTATE {code})")]
 pub struct Complaint {
     /// SQLSTATE (PostgreSQL, appendix A).
     pub code: String,
@@ -137,7 +138,7 @@ impl Fault {
         };
         let complaint = Complaint::from(said);
         match said.code().code() {
-            "25006" => Self::ReadOnly(complaint.to_string()),
+            "25006" => Self::ReadOnly("the server is read only"),
             "DBR01" => Self::NotAPair(complaint),
             "42501" | "DBR02" => Self::PermissionDenied(complaint),
             "40001" | "40P01" | "XX000" => Self::Conflict(complaint),
@@ -149,9 +150,41 @@ impl Fault {
                 phase: "running a statement",
                 after: super::session::STATEMENT,
             },
-            "57P01" | "57P02" | "57P03" | "57P05" => Self::ConnectionLost(complaint.to_string()),
-            code if code.starts_with("08") => Self::ConnectionLost(complaint.to_string()),
+            "57P01" | "57P02" | "57P03" | "57P05" => {
+                Self::ConnectionLost(format!("SQLSTATE {}", complaint.code))
+            }
+            code if code.starts_with("08") => {
+                Self::ConnectionLost(format!("SQLSTATE {}", complaint.code))
+            }
             _ => Self::Failed(complaint),
+        }
+    }
+
+    /// The same fault, but for a message that repeats `secret`.
+    pub(super) fn without(mut self, secret: &str) -> Self {
+        if let Some(said) = self
+            .complaint()
+            .filter(|said| said.message.contains(secret))
+        {
+            WITHHELD.clone_into(&mut said.message);
+        }
+        self
+    }
+
+    fn complaint(&mut self) -> Option<&mut Complaint> {
+        match self {
+            Self::NotReady(said)
+            | Self::TooManyConnections(said)
+            | Self::ConnectionNotAllowed(said)
+            | Self::LoginNotAllowed(said)
+            | Self::DatabaseNotFound(said)
+            | Self::ConnectDenied(said)
+            | Self::NotAPair(said)
+            | Self::PermissionDenied(said)
+            | Self::PasswordRefused(said)
+            | Self::Conflict(said)
+            | Self::Failed(said) => Some(said),
+            _ => None,
         }
     }
 
@@ -162,3 +195,5 @@ impl Fault {
         }
     }
 }
+
+const WITHHELD: &str = "the server's message repeats a secret and is not told here";

@@ -83,7 +83,7 @@ BEGIN
       SELECT setdatabase, name, value FROM entry WHERE setrole = c.oid
     )
     SELECT name, wish.value,
-      format('ALTER ROLE %I', clone) || coalesce(format(' IN DATABASE %I', datname), '') AS target
+      format('ALTER ROLE %I', clone) || CASE WHEN datname IS NULL THEN '' ELSE format(' IN DATABASE %I', datname) END AS target
     FROM wish FULL JOIN found USING (setdatabase, name) LEFT JOIN pg_database d ON d.oid = setdatabase
     WHERE wish.value IS DISTINCT FROM found.value
   LOOP

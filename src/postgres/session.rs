@@ -79,6 +79,7 @@ impl Connector<'_> {
             Ok(session) => LoginOutcome::In(session),
             Err(Fault::Refused) => LoginOutcome::Refused,
             Err(fault) => {
+                let fault = fault.without(login.credentials.password.expose());
                 let attempt = format!(
                     "log in to {}/{} as {:?}",
                     login.endpoint,
@@ -290,6 +291,6 @@ pub(super) const LOCK: Duration = Duration::from_secs(5);
 /// How long a statement may run.
 pub(super) const STATEMENT: Duration = Duration::from_secs(10);
 /// How much longer than the server's own bound its answer may take to come.
-const ANSWER: Duration = Duration::from_millis(150);
+const ANSWER: Duration = Duration::from_millis(50);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(100);

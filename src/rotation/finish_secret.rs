@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::report::Outcome;
-use super::{Rotation, target, within};
+use super::{Rotation, target, warn_of_clear_text, within};
 use crate::error::Error;
 use crate::postgres::LoginOutcome;
 use crate::secret::{SecretDocument, StagingLabel};
@@ -41,6 +41,7 @@ pub(super) async fn finish_secret(rotation: &Rotation<'_>) -> Result<Outcome, Er
 /// Refuses what the database refuses. A database that can't be asked does not hold the label back: with a single user
 /// nobody can log in until it moves. So the look takes no more than half of what time is left.
 async fn look(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<(), Error> {
+    warn_of_clear_text(&pending.login);
     let now = Instant::now();
     let half = now + rotation.until.saturating_duration_since(now) / 2;
     match rotation.connector(half).log_in(&pending.login).await {

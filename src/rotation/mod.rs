@@ -78,7 +78,7 @@ impl Rotator {
     /// # Errors
     /// [`Error`], for every way in which a step can fail. A step that failed can be called again.
     pub async fn handle(&self, payload: Value, time_left: Duration) -> Result<(), Error> {
-        let until = Instant::now() + time_left.saturating_sub(RESERVE.min(time_left / 4));
+        let until = Instant::now() + time_left.saturating_sub(RESERVE.min(time_left / 2));
         let mut report = Report::begin();
         let result = match RotationEvent::try_from(payload) {
             Ok(event) => {
@@ -204,6 +204,17 @@ impl<'a> Rotation<'a> {
         }
     }
 
+    /// Reads the labels again; `None` where the rotation was finished meanwhile.
+    ///
+    /// # Errors
+    /// It was cancelled or replaced meanwhile.
+    async fn unless_over(&self) -> Result<Option<SecretVersions>, Error> {
+        let versions = self.store.versions(&self.event.secret_id);
+        let versions = within(self.until, "reading the labels again", versions).await?;
+        let is_over = versions.admit(self.version())? == Admission::AlreadyCurrent;
+        Ok((!is_over).then_some(versions))
+    }
+
     fn version(&self) -> &VersionId {
         &self.event.version
     }
@@ -226,16 +237,18 @@ fn warn_of_clear_text(login: &Login) {
     }
 }
 
-/// Waits for a call to Secrets Manager until `until`.
+/// Waits for a call to AWS until `until`.
 async fn within<T>(
     until: Instant,
     phase: &'static str,
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, Error> {
-    timeout_at(until, call)
-        .await
-        .map_err(|_| Error::DeadlineExceeded { phase })?
-        .map_err(Error::from)
+    let begun = Instant::now();
+    let late = |_| StoreError::Late {
+        phase,
+        after: begun.elapsed(),
+    };
+    Ok(timeout_at(until, call).await.map_err(late).flatten()?)
 }
 
 /// What is kept of an invocation's time to close sessions and answer: Lambda's own "Task timed out" says nothing.

@@ -5,7 +5,9 @@ use crate::error::Error;
 use crate::event::Step;
 use crate::login::{Login, Pair, RoleName};
 use crate::postgres::{LoginOutcome, Session};
-use crate::secret::{SecretDocument, SecretId, StagingLabel, VersionId};
+use crate::secret::{
+    SecretDocument, SecretId, SecretVersions, StagingLabel, StoreError, VersionId,
+};
 
 /// How a secret rotates (AWS, *Lambda function rotation strategies*).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +139,7 @@ async fn open_own(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<O
     let mut search = Search {
         rotation,
         tried: Vec::new(),
+        foreign: None,
     };
     if let Some(session) = search
         .log_in(StagingLabel::Current.as_str(), &rotation.current.login)
@@ -151,22 +154,24 @@ async fn open_own(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<O
         session.close().await;
         return Ok(Opening::AlreadySet);
     }
+    // The search goes on among versions that are over: a call that comes late must not undo what came after it.
+    let Some(versions) = rotation.unless_over().await? else {
+        return Ok(Opening::AlreadySet);
+    };
     if let Some(session) = search.previous().await? {
         return Ok(Opening::Session(session));
     }
-    if let Some(session) = search.history().await? {
+    if let Some(session) = search.history(&versions).await? {
         return Ok(Opening::Session(session));
     }
-    Err(Error::NoWorkingCredential {
-        target: target(&rotation.current.login),
-        tried: search.tried.join(", "),
-    })
+    Err(search.failed())
 }
 
 /// The search for a password that works, and what it found so far.
 struct Search<'a> {
     rotation: &'a Rotation<'a>,
     tried: Vec<String>,
+    foreign: Option<String>,
 }
 
 impl Search<'_> {
@@ -201,20 +206,16 @@ impl Search<'_> {
         let Some(document) = document else {
             return Ok(None);
         };
-        self.past(
-            StagingLabel::Previous.as_str(),
-            document.map_err(|e| e.to_string()),
-        )
-        .await
+        self.past(StagingLabel::Previous.as_str(), document.ok())
+            .await
     }
 
     /// A rotation that was cancelled after the change leaves its password in a version without a label.
-    async fn history(&mut self) -> Result<Option<Session>, Error> {
+    async fn history(&mut self, versions: &SecretVersions) -> Result<Option<Session>, Error> {
         let Rotation {
             store,
             event,
             until,
-            versions,
             ..
         } = self.rotation;
         let secret = &event.secret_id;
@@ -223,7 +224,10 @@ impl Search<'_> {
             "waiting for the secret's older versions",
             store.history(secret),
         )
-        .await?;
+        .await;
+        let Some(history) = self.unless_denied(history)? else {
+            return Ok(None);
+        };
         let labels = [
             StagingLabel::Current,
             StagingLabel::Pending,
@@ -238,10 +242,11 @@ impl Search<'_> {
                 "waiting for an older version",
                 store.unlabelled(secret, version),
             )
-            .await?;
-            let Some(value) = value else { continue };
-            let document = SecretDocument::parse(StagingLabel::Previous, value)
-                .map_err(|_| "not readable".to_owned());
+            .await;
+            let Some(Some(value)) = self.unless_denied(value)? else {
+                continue;
+            };
+            let document = SecretDocument::parse(StagingLabel::Previous, value).ok();
             if let Some(session) = self.past(&format!("version {version}"), document).await? {
                 return Ok(Some(session));
             }
@@ -249,25 +254,38 @@ impl Search<'_> {
         Ok(None)
     }
 
+    /// A role made for AWS's functions may not list versions: that ends the search, and is told with what was tried.
+    fn unless_denied<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Error::Store(denied @ StoreError::AccessDenied { .. })) => {
+                self.tried.push(denied.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Tries a version that is over, if it belongs to this rotation's role and server.
     async fn past(
         &mut self,
         name: &str,
-        document: Result<SecretDocument, String>,
+        document: Option<SecretDocument>,
     ) -> Result<Option<Session>, Error> {
         let current = &self.rotation.current.login;
-        let document = match document {
-            Ok(document) => document,
-            Err(problem) => {
-                self.tried.push(format!("{name}: {problem}"));
-                return Ok(None);
-            }
+        let Some(SecretDocument { login, .. }) = &document else {
+            self.tried.push(format!("{name}: not readable"));
+            return Ok(None);
         };
-        let login = &document.login;
         if !login.endpoint.is_same_server(&current.endpoint)
             || login.credentials.role != current.credentials.role
         {
-            self.tried.push(format!("{name}: names {}", target(login)));
+            let foreign = format!("{name} names {}", target(login));
+            if name == StagingLabel::Previous.as_str() {
+                self.foreign = Some(foreign);
+            } else {
+                self.tried.push(foreign);
+            }
             return Ok(None);
         }
         let session = self.log_in(name, login).await?;
@@ -278,6 +296,16 @@ impl Search<'_> {
             );
         }
         Ok(session)
+    }
+
+    fn failed(self) -> Error {
+        let (target, tried) = (target(&self.rotation.current.login), self.tried.join(", "));
+        match self.foreign {
+            Some(foreign) => Error::ForeignTarget(format!(
+                "no version logs in to {target} ({tried}), and {foreign}"
+            )),
+            None => Error::NoWorkingCredential { target, tried },
+        }
     }
 }
 

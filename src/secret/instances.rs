@@ -5,7 +5,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 
 use super::StoreError;
-use super::store::{Call, Told};
+use super::store::Call;
 
 /// RDS, as this function uses it. The client is made for the look-up: a rotation without one pays nothing.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ async fn instance(client: &Client, id: &str) -> Result<Option<DbInstance>, Store
         .await
     {
         Ok(answer) => Ok(answer.db_instances.unwrap_or_default().into_iter().next()),
-        Err(e) => call.found(&e, "DBInstanceNotFound", Told::Freely),
+        Err(e) => call.found(&e, "DBInstanceNotFound"),
     }
 }
 
@@ -117,6 +117,6 @@ async fn cluster(client: &Client, id: &str) -> Result<Option<DbCluster>, StoreEr
         .await
     {
         Ok(answer) => Ok(answer.db_clusters.unwrap_or_default().into_iter().next()),
-        Err(e) => call.found(&e, "DBClusterNotFoundFault", Told::Freely),
+        Err(e) => call.found(&e, "DBClusterNotFoundFault"),
     }
 }

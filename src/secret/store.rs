@@ -29,17 +29,15 @@ pub(super) type Value = Option<Password>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The role, a resource policy or the key's policy does not allow the call.
-    #[error("{action} on {resource} is denied{message}")]
+    #[error("{action} on {resource} is denied")]
     AccessDenied {
         /// The IAM action, such as `secretsmanager:GetSecretValue`.
         action: &'static str,
         /// The secret, or `*`.
         resource: String,
-        /// The service's own words, where they are safe to repeat.
-        message: String,
     },
     /// The service answered with another error, or unreadably.
-    #[error("{action} on {resource} failed with {code}{message}")]
+    #[error("{action} on {resource} failed with {code}")]
     Failed {
         /// The IAM action.
         action: &'static str,
@@ -47,8 +45,6 @@ pub enum StoreError {
         resource: String,
         /// The service's error code.
         code: String,
-        /// The service's own words, where they are safe to repeat.
-        message: String,
     },
     /// The secret does not exist.
     #[error("{action} found no secret {resource}")]
@@ -57,6 +53,14 @@ pub enum StoreError {
         action: &'static str,
         /// The secret.
         resource: String,
+    },
+    /// The invocation's time did not suffice.
+    #[error("no answer from AWS within {} ms while {phase}", after.as_millis())]
+    Late {
+        /// What was waited for.
+        phase: &'static str,
+        /// How long.
+        after: Duration,
     },
     /// No answer came from the service.
     #[error("{action} on {resource} got no answer: {cause}")]
@@ -104,7 +108,7 @@ impl Store {
             .secret_id(secret.as_str())
             .send()
             .await;
-        let answer = answer.map_err(|e| call.failed(&e, Told::Freely))?;
+        let answer = answer.map_err(|e| call.failed(&e))?;
         Ok(SecretVersions {
             secret: secret.clone(),
             rotation_enabled: answer.rotation_enabled,
@@ -158,7 +162,7 @@ impl Store {
         let call = Call::new("secretsmanager:GetSecretValue", secret.as_str());
         match request.secret_id(secret.as_str()).send().await {
             Ok(answer) => Ok(Some(answer.secret_string.map(Password::new))),
-            Err(error) => call.found(&error, "ResourceNotFoundException", Told::Never),
+            Err(error) => call.found(&error, "ResourceNotFoundException"),
         }
     }
 
@@ -176,7 +180,7 @@ impl Store {
             .send()
             .await;
         let tags = answer
-            .map_err(|e| call.failed(&e, Told::Freely))?
+            .map_err(|e| call.failed(&e))?
             .tags
             .unwrap_or_default();
         let tag = tags
@@ -192,15 +196,15 @@ impl Store {
             .client
             .list_secret_version_ids()
             .secret_id(secret.as_str());
-        let answer = request
-            .include_deprecated(true)
-            .max_results(100)
-            .send()
-            .await;
-        let mut versions = answer
-            .map_err(|e| call.failed(&e, Told::Freely))?
-            .versions
-            .unwrap_or_default();
+        let mut pages = request.include_deprecated(true).into_paginator().send();
+        let mut versions = Vec::new();
+        while let Some(page) = pages.next().await {
+            versions.extend(
+                page.map_err(|e| call.failed(&e))?
+                    .versions
+                    .unwrap_or_default(),
+            );
+        }
         versions.sort_by_key(|v| std::cmp::Reverse(v.created_date));
         Ok(versions
             .into_iter()
@@ -226,10 +230,7 @@ impl Store {
             .exclude_lowercase(policy.exclude_lowercase)
             .require_each_included_type(policy.require_each_included_type)
             .include_space(false);
-        let answer = request
-            .send()
-            .await
-            .map_err(|e| call.failed(&e, Told::Never))?;
+        let answer = request.send().await.map_err(|e| call.failed(&e))?;
         let password = answer
             .random_password
             .filter(|p| !p.is_empty() && !p.contains('\0'));
@@ -256,7 +257,7 @@ impl Store {
         match request.send().await {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("ResourceExistsException") => Ok(false),
-            Err(error) => Err(call.failed(&error, Told::Never)),
+            Err(error) => Err(call.failed(&error)),
         }
     }
 
@@ -279,7 +280,7 @@ impl Store {
             .send()
             .await
             .map(|_| ())
-            .map_err(|e| call.failed(&e, Told::Freely))
+            .map_err(|e| call.failed(&e))
     }
 }
 
@@ -287,15 +288,6 @@ impl Store {
 pub(super) struct Call<'a> {
     action: &'static str,
     resource: &'a str,
-}
-
-/// Whether the service's own words about a failure may be repeated.
-#[derive(PartialEq, Eq)]
-pub(super) enum Told {
-    /// Nothing secret went either way.
-    Freely,
-    /// A value or a token went over the wire: the words may quote it.
-    Never,
 }
 
 impl<'a> Call<'a> {
@@ -308,75 +300,55 @@ impl<'a> Call<'a> {
         &self,
         error: &SdkError<E, R>,
         not_found: &str,
-        told: Told,
     ) -> Result<Option<T>, StoreError> {
         if error.code() == Some(not_found) {
             Ok(None)
         } else {
-            Err(self.failed(error, told))
+            Err(self.failed(error))
         }
     }
 
-    fn failed<E: ProvideErrorMetadata, R>(&self, error: &SdkError<E, R>, told: Told) -> StoreError {
-        let Self { action, resource } = *self;
-        let resource = resource.to_owned();
+    /// The service's own words are not repeated, only its code: they may quote what was sent, or asked for.
+    fn failed<E: ProvideErrorMetadata, R>(&self, error: &SdkError<E, R>) -> StoreError {
+        let (action, resource) = (self.action, self.resource.to_owned());
+        let unreachable = |cause| StoreError::Unreachable {
+            action,
+            resource: resource.clone(),
+            cause,
+        };
+        let failed = |code| StoreError::Failed {
+            action,
+            resource: resource.clone(),
+            code,
+        };
         match error {
-            SdkError::TimeoutError(_) => StoreError::Unreachable {
-                action,
-                resource,
-                cause: format!("nothing came within {OPERATION:?}"),
+            SdkError::TimeoutError(_) => unreachable(format!("nothing came within {OPERATION:?}")),
+            // Nothing but a request that could not even be made (no credentials, say) speaks for an answer.
+            SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+                Some(e) if e.is_user() => failed(format!("no request sent: {}", chain(e))),
+                Some(e) => unreachable(chain(e)),
+                None => failed("no request sent".to_owned()),
             },
-            SdkError::DispatchFailure(failure) => {
-                let connector = failure.as_connector_error();
-                let cause = connector.map(chain).unwrap_or_default();
-                match connector {
-                    Some(e) if e.is_io() || e.is_timeout() => StoreError::Unreachable {
-                        action,
-                        resource,
-                        cause,
-                    },
-                    _ => {
-                        let (code, message) = ("no request sent".to_owned(), format!(": {cause}"));
-                        StoreError::Failed {
-                            action,
-                            resource,
-                            code,
-                            message,
-                        }
-                    }
+            SdkError::ServiceError(e) => match e.err().code().filter(|code| is_error_code(code)) {
+                Some("AccessDeniedException" | "AccessDenied") => {
+                    StoreError::AccessDenied { action, resource }
                 }
-            }
-            SdkError::ServiceError(e) => {
-                let message = e.err().message().filter(|_| told == Told::Freely);
-                let message = message.map(|m| format!(": {m}")).unwrap_or_default();
-                match e.err().code().filter(|code| is_error_code(code)) {
-                    Some("AccessDeniedException") => StoreError::AccessDenied {
-                        action,
-                        resource,
-                        message,
-                    },
-                    Some("ResourceNotFoundException") => {
-                        StoreError::SecretNotFound { action, resource }
-                    }
-                    Some(code) => StoreError::Failed {
-                        action,
-                        resource,
-                        code: code.to_owned(),
-                        message,
-                    },
-                    None => self.unreadable(),
+                Some("ResourceNotFoundException") => {
+                    StoreError::SecretNotFound { action, resource }
                 }
-            }
+                Some(code) => failed(code.to_owned()),
+                None => self.unreadable(),
+            },
             _ => self.unreadable(),
         }
     }
 
     fn unreadable(&self) -> StoreError {
+        let code = "an answer that cannot be read".to_owned();
         StoreError::Failed {
             action: self.action,
             resource: self.resource.to_owned(),
-            code: "an answer that cannot be read".to_owned(),
-            message: String::new(),
+            code,
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum Inadmissible {
         /// The version that the event names.
         version: VersionId,
         /// What it is instead.
-        found: String,
+        found: &'static str,
     },
 }
 
@@ -66,8 +66,9 @@ impl SecretVersions {
             return Ok(Admission::Proceed);
         }
         let found = match self.labels.get(version) {
-            None => "unknown or without a label".to_owned(),
-            Some(labels) => labels.join(", "),
+            None => "unknown, or without a label",
+            Some(_) if self.has(version, StagingLabel::Previous) => "AWSPREVIOUS",
+            Some(_) => "labelled otherwise",
         };
         Err(Inadmissible::VersionNotStaged {
             secret: self.secret.clone(),
@@ -137,7 +138,7 @@ mod tests {
         let unknown = secret.admit(&version("new")).unwrap_err().to_string();
         assert!(unknown.contains("unknown"), "{unknown}");
         let previous = secret.admit(&version("older")).unwrap_err().to_string();
-        assert!(previous.contains("AWSPREVIOUS, mine"), "{previous}");
+        assert!(previous.contains("AWSPREVIOUS"), "{previous}");
     }
 
     #[test]

@@ -1,0 +1,270 @@
+//! The secret's value: what survives, and what is refused: C5–C7.
+
+use serde_json::{Value, json};
+use testbed::{World, unique};
+
+use super::{created, failed, world};
+
+const PASSWORD: &str = "a-first-password-to-find";
+
+/// A value as somebody's hands wrote it: odd blanks, numbers, escapes, an order of its own.
+fn handwritten(world_written: &str, role: &str) -> String {
+    let written: Value = serde_json::from_str(world_written).unwrap();
+    let (host, port) = (written["host"].as_str().unwrap(), &written["port"]);
+    format!(
+        "{{ \"z\" : 2.50,\n\t\"a\\/b\":\"\\u00e9\\/\\ud83d\\ude00 é\", \"big\":123456789012345678901234567890, \"exp\":1e3,\
+         \"pass\\u0077ord\":\"{PASSWORD}\",\"port\":\"{port}\",\"host\":\"{host}\",\"nested\":{{\"password\":\"not this one\",\"b\":[1,2.0]}},\
+         \"username\":\"{role}\",\"engine\":\"aurora-postgresql\",\"none\":null,\"yes\":true,\"-0\":-0.0,\"database\":\"postgres\" }} "
+    )
+}
+
+#[tokio::test]
+async fn c5_all_but_the_password_survives_two_rotations_to_the_letter() {
+    let role = unique("app");
+    let name = role.clone();
+    let world = world()
+        .role(&role)
+        .password(PASSWORD)
+        .secret_text(move |text| handwritten(&text, &name));
+    let world = world.start().await.unwrap();
+    world.keep_secret("not this one");
+    let before = current_text(&world).await;
+    for _ in 0..2 {
+        world.rotate().await.unwrap();
+        let after = current_text(&world).await;
+        let password = world.password("AWSCURRENT").await.unwrap();
+        assert_ne!(password, PASSWORD);
+        let password = Value::from(password).to_string();
+        assert_eq!(
+            after.replacen(&password, &format!("\"{PASSWORD}\""), 1),
+            before
+        );
+    }
+    world.finish().await.unwrap();
+}
+
+/// createSecret with `value` as the current one; the refusal.
+async fn refused_as_current(world: &World, token: &str, value: &str) -> String {
+    become_current(&world, value).await;
+    failed(&world.step("createSecret", token).await, "SecretMalformed")
+}
+
+#[tokio::test]
+async fn c6_a_value_that_is_no_database_secret_is_refused_by_label_and_key_and_never_repeated() {
+    let world = world().start().await.unwrap();
+    world.keep_secret("Hid-den-value");
+    let good = world.current().await.unwrap().unwrap();
+    let token = world.begin().await.unwrap();
+    for value in [
+        "Hid-den-value",
+        "\"Hid-den-value\"",
+        "[\"Hid-den-value\"]",
+        "null",
+        "7",
+        "{\"password\":\"Hid-den-value\"",
+        "{} {}",
+    ] {
+        let message = refused_as_current(&world, &token, value).await;
+        assert!(
+            message.contains("AWSCURRENT") && message.contains("not a JSON object"),
+            "{message}"
+        );
+    }
+    let mut wrong: Vec<(&str, Value)> = Vec::new();
+    for key in ["host", "username", "password"] {
+        wrong.extend(
+            [
+                json!(null),
+                json!(""),
+                json!(7),
+                json!(["Hid-den-value"]),
+                json!("Hid-den\0value"),
+            ]
+            .map(|value| (key, value)),
+        );
+    }
+    wrong.extend([0, 65_536, -1].map(|port| ("port", json!(port))));
+    wrong.extend(
+        ["", "5432 ", "+5432", "0x15", "Hid-den-value", "99999"].map(|port| ("port", json!(port))),
+    );
+    wrong.extend([json!(5.5), json!(true), json!(null)].map(|port| ("port", port)));
+    wrong.extend(
+        [json!("mysql"), json!("Postgres"), json!(""), json!(5)].map(|engine| ("engine", engine)),
+    );
+    wrong.extend([json!(1), json!({"a": "Hid-den-value"}), json!("")].map(|name| ("dbname", name)));
+    wrong.extend(
+        [json!("Hid-den-value"), json!(1), json!(["verify-full"])].map(|mode| ("sslmode", mode)),
+    );
+    wrong.extend([json!("ü".repeat(32)), json!("r".repeat(64))].map(|role| ("username", role)));
+    for (key, value) in wrong {
+        let mut broken = good.clone();
+        broken[key] = value;
+        let message = refused_as_current(&world, &token, &broken.to_string()).await;
+        assert!(
+            message.contains("AWSCURRENT") && message.contains(&format!("\"{key}\"")),
+            "{broken}: {message}"
+        );
+    }
+    for key in ["host", "username", "password"] {
+        let mut broken = good.clone();
+        broken.as_object_mut().unwrap().remove(key);
+        let message = refused_as_current(&world, &token, &broken.to_string()).await;
+        assert!(message.contains(&format!("\"{key}\"")), "{message}");
+    }
+    let twice = good
+        .to_string()
+        .replacen('{', "{\"pass\\u0077ord\":\"Hid-den-value\",", 1);
+    let message = refused_as_current(&world, &token, &twice).await;
+    assert!(message.contains("\"password\" twice"), "{message}");
+    assert_eq!(world.db.connections(), 0);
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c6_a_binary_secret_is_refused() {
+    let world = world().start().await.unwrap();
+    let binary = json!({"SecretId": world.secret.arn, "SecretBinary": "SGlkLWRlbi12YWx1ZQ=="});
+    world.secrets.call("PutSecretValue", binary).await.unwrap();
+    let token = world.begin().await.unwrap();
+    let message = failed(&world.step("createSecret", &token).await, "SecretMalformed");
+    assert!(
+        message.contains("AWSCURRENT") && message.contains("binary"),
+        "{message}"
+    );
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c6_a_pending_value_that_is_malformed_or_missing_stops_every_step_and_is_named() {
+    let world = world().start().await.unwrap();
+    let token = world.begin().await.unwrap();
+    for step in ["setSecret", "testSecret", "finishSecret"] {
+        let message = failed(&world.step(step, &token).await, "SecretMalformed");
+        assert!(message.contains("AWSPENDING"), "{message}");
+    }
+    become_pending(&world, &token, "{\"password\":\"Hid-den-value\"}").await;
+    for step in testbed::world::STEPS {
+        let message = failed(&world.step(step, &token).await, "SecretMalformed");
+        assert!(
+            message.contains("AWSPENDING") && message.contains("update-secret-version-stage"),
+            "{message}"
+        );
+    }
+    assert_eq!(world.db.connections(), 0);
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c6_keys_are_values_and_never_syntax() {
+    for name in [
+        "host=127.0.0.1 sslmode=disable",
+        "postgres?sslmode=disable",
+        "postgresql://evil/postgres",
+    ] {
+        let world = world()
+            .secret(move |value| value["dbname"] = json!(name))
+            .start()
+            .await
+            .unwrap();
+        let token = created(&world).await;
+        let message = failed(&world.step("setSecret", &token).await, "DatabaseNotFound");
+        assert!(message.contains(name), "{message}");
+        world.finish().await.unwrap();
+    }
+    for host in [
+        "localhost sslmode=disable",
+        "/tmp",
+        "localhost,127.0.0.1",
+        "localhost/postgres?sslmode=disable",
+    ] {
+        let world = world()
+            .secret(move |value| value["host"] = json!(host))
+            .start()
+            .await
+            .unwrap();
+        let token = created(&world).await;
+        failed(&world.step("setSecret", &token).await, "HostNotFound");
+        assert_eq!(world.db.connections(), 0);
+        world.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c6_a_previous_value_that_cannot_be_read_is_no_obstacle() {
+    let world = world().start().await.unwrap();
+    let good = current_text(&world).await;
+    for broken in ["no JSON", "{}"] {
+        become_current(&world, broken).await;
+        let good = format!("{good} ");
+        become_current(&world, &good).await;
+        set_password(&world, &world.first_password).await;
+        assert_eq!(
+            world
+                .secrets
+                .value(&world.secret, "AWSPREVIOUS")
+                .await
+                .unwrap()
+                .as_deref(),
+            Some(broken)
+        );
+        world.rotate().await.unwrap();
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c7_role_names_of_any_kind_rotate() {
+    let longest = format!("{}é", unique("r")) + &"x".repeat(63);
+    let longest: String = longest
+        .char_indices()
+        .take_while(|(at, c)| at + c.len_utf8() <= 63)
+        .map(|(_, c)| c)
+        .collect();
+    assert_eq!(longest.len(), 63);
+    let odd = [
+        r#"Up per."Quo"ted"#,
+        r"back\slash'd",
+        "naïve–ロール",
+        "100%",
+        "semi;colon--",
+        "$user",
+        "pg\ttab",
+    ];
+    let odd = odd.iter().map(|name| format!("{name}{}", unique("")));
+    for role in odd.chain([longest]) {
+        let world = world().role(&role).start().await.unwrap();
+        world
+            .rotate()
+            .await
+            .unwrap_or_else(|e| panic!("{role}: {e:?}"));
+        let current = world.current().await.unwrap().unwrap();
+        assert_eq!(current["username"], json!(role));
+        assert!(
+            world
+                .logs_in(current["password"].as_str().unwrap())
+                .await
+                .unwrap(),
+            "{role}"
+        );
+        world.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c7_a_name_that_the_server_would_cut_changes_nobody() {
+    let victim = format!("{:v<63}", unique("victim"));
+    let longer = format!("{victim}x");
+    let world = world()
+        .role(&victim)
+        .secret(move |value| value["username"] = json!(longer))
+        .start()
+        .await
+        .unwrap();
+    let verifier = world.postgres.verifier(&victim).await.unwrap();
+    let token = world.begin().await.unwrap();
+    for step in testbed::world::STEPS {
+        failed(&world.step(step, &token).await, "SecretMalformed");
+    }
+    assert_eq!(world.postgres.verifier(&victim).await.unwrap(), verifier);
+    world.finish().await.unwrap();
+}

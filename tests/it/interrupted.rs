@@ -1,0 +1,292 @@
+//! Killed anywhere, called again: C4, C22, C38.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use testbed::world::STEPS;
+use testbed::{DbFault, Fault, Function, World};
+
+use super::{created, eventually, world};
+
+/// What must hold between two calls, whatever happened: `AWSCURRENT` or `AWSPENDING` logs in, and nothing else has the
+/// label than before or after.
+async fn nobody_is_locked_out(world: &World, what: &str) {
+    let mut works = world
+        .logs_in(&world.password("AWSCURRENT").await.unwrap())
+        .await
+        .unwrap();
+    if let Ok(pending) = world.password("AWSPENDING").await {
+        works |= world.logs_in(&pending).await.unwrap();
+    }
+    assert!(works, "{what}: neither AWSCURRENT nor AWSPENDING logs in");
+}
+
+/// The same event again, then the steps that follow: the rotation completes.
+async fn completes(world: &World, from: usize, token: &str, what: &str) {
+    for step in &STEPS[from..] {
+        world
+            .step(step, token)
+            .await
+            .success()
+            .unwrap_or_else(|e| panic!("{what}, then {step}: {e:?}"));
+    }
+    let password = world.password("AWSCURRENT").await.unwrap();
+    assert!(
+        world.logs_in(&password).await.unwrap(),
+        "{what}: AWSCURRENT does not log in"
+    );
+    assert_eq!(
+        world.version("AWSCURRENT").await.unwrap().as_deref(),
+        Some(token),
+        "{what}"
+    );
+}
+
+/// A rotation that has come to the step before `STEPS[at]`.
+async fn begun(world: &World, at: usize) -> String {
+    let token = world.begin().await.unwrap();
+    for step in &STEPS[..at] {
+        world.step(step, &token).await.success().unwrap();
+    }
+    token
+}
+
+#[tokio::test]
+async fn c4_killed_at_any_message_to_secrets_manager_a_retry_completes_the_rotation() {
+    let world = world().start().await.unwrap();
+    for (at, step) in STEPS.iter().enumerate() {
+        for nth in 1.. {
+            let mut deaths = 0;
+            for takes_effect in [false, true] {
+                let what = format!("{step} killed at call {nth}, effect {takes_effect}");
+                let token = begun(&world, at).await;
+                let function = world.function.clone();
+                let kill = move |_| {
+                    let function = function.clone();
+                    async move { function.kill().await }
+                };
+                if takes_effect {
+                    world.api.after("*", nth, kill)
+                } else {
+                    world.api.before("*", nth, kill)
+                }
+                let killed = world.step(step, &token).await;
+                world.api.heal();
+                deaths += usize::from(killed.died.is_some());
+                nobody_is_locked_out(&world, &what).await;
+                completes(&world, at, &token, &what).await;
+            }
+            if deaths == 0 {
+                assert!(nth > 3, "{step} makes three calls at least");
+                break;
+            }
+        }
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c4_killed_at_any_turn_with_the_database_a_retry_completes_the_rotation() {
+    let world = world().start().await.unwrap();
+    for (at, step) in STEPS.iter().enumerate().skip(1) {
+        for turn in 1.. {
+            let what = format!("{step} killed in turn {turn}");
+            let token = begun(&world, at).await;
+            world.db.forget();
+            world.db.connection(1, DbFault::StallAfter(turn));
+            let reached = async {
+                eventually(async || {
+                    world
+                        .db
+                        .turns()
+                        .first()
+                        .is_some_and(|turns| *turns >= turn)
+                        .then_some(())
+                })
+                .await;
+                world.function.kill().await;
+                true
+            };
+            let ended = tokio::select! {
+                killed = reached => killed,
+                ended = world.step(step, &token) => { ended.success().unwrap(); false }
+            };
+            world.db.heal();
+            nobody_is_locked_out(&world, &what).await;
+            completes(&world, at, &token, &what).await;
+            if !ended {
+                assert!(turn > 5, "{step} ended before turn {turn}");
+                break;
+            }
+        }
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c4_a_connection_that_breaks_at_random_bytes_is_mended_by_a_retry() {
+    let world = world().start().await.unwrap();
+    let random = RandomState::new();
+    for round in 0..24_usize {
+        let at = 1 + round % 3;
+        let most = if at == 1 { 3000 } else { 2500 };
+        let bytes = 1 + usize::try_from(random.hash_one(round) % most).unwrap();
+        let fault = if round % 2 == 0 {
+            DbFault::ResetAfterSent(bytes)
+        } else {
+            DbFault::ResetAfterReceived(bytes)
+        };
+        let what = format!("{} with {fault:?}", STEPS[at]);
+        let token = begun(&world, at).await;
+        world.db.connection(1, fault);
+        let broken = world.step(STEPS[at], &token).await;
+        world.db.heal();
+        if let Some(name) = broken.error_type() {
+            let names = ["ConnectionLost", "DatabaseUnreachable", "TlsFailed"];
+            assert!(names.contains(&name), "{what}: {broken:?}");
+        }
+        nobody_is_locked_out(&world, &what).await;
+        completes(&world, at, &token, &what).await;
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c4_killed_at_random_moments_a_retry_completes_the_rotation() {
+    let world = world().start().await.unwrap();
+    let random = RandomState::new();
+    for round in 0..24_usize {
+        let at = round % 4;
+        let token = begun(&world, at).await;
+        let moment = Duration::from_micros(random.hash_one(round) % 60_000);
+        let what = format!("{} killed after {moment:?}", STEPS[at]);
+        let kill = async {
+            tokio::time::sleep(moment).await;
+            world.function.kill().await;
+        };
+        let (_, ()) = tokio::join!(world.step(STEPS[at], &token), kill);
+        nobody_is_locked_out(&world, &what).await;
+        completes(&world, at, &token, &what).await;
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c4_steps_that_come_twice_and_late_end_in_one_rotation() {
+    let world = world().start().await.unwrap();
+    let token = begun(&world, 0).await;
+    for (at, step) in STEPS.iter().enumerate() {
+        for again in &STEPS[..=at] {
+            world
+                .step(again, &token)
+                .await
+                .success()
+                .unwrap_or_else(|e| panic!("{again} after {step}: {e:?}"));
+        }
+    }
+    assert!(
+        world
+            .logs_in(&world.password("AWSCURRENT").await.unwrap())
+            .await
+            .unwrap()
+    );
+    assert_eq!(world.version("AWSCURRENT").await.unwrap(), Some(token));
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c4_two_callers_of_different_steps_leave_a_secret_that_works() {
+    let world = world().start().await.unwrap();
+    let second = second_function(&world).await;
+    for (at, late) in [(1, "createSecret"), (3, "setSecret"), (3, "testSecret")] {
+        let token = begun(&world, at).await;
+        let event = world.event(late, &token);
+        let (one, two) = tokio::join!(
+            world.step(STEPS[at], &token),
+            second.invoke(&event, Duration::from_secs(30))
+        );
+        one.success()
+            .unwrap_or_else(|e| panic!("{} beside {late}: {e:?}", STEPS[at]));
+        two.success()
+            .unwrap_or_else(|e| panic!("{late} beside {}: {e:?}", STEPS[at]));
+        completes(&world, at, &token, late).await;
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c22_an_answer_that_is_lost_is_found_out_by_logging_in_again_within_the_call() {
+    let world = world().start().await.unwrap();
+    let token = created(&world).await;
+    // The last turn but one is the change; the last is the goodbye.
+    let whole = {
+        world.step("setSecret", &token).await.success().unwrap();
+        *world.db.turns().last().unwrap()
+    };
+    completes(&world, 2, &token, "unbroken").await;
+    for turn in [whole - 1, whole] {
+        let token = created(&world).await;
+        world.db.connection(1, DbFault::LoseAnswer(turn));
+        world
+            .step("setSecret", &token)
+            .await
+            .success()
+            .unwrap_or_else(|e| panic!("turn {turn} of {whole}: {e:?}"));
+        assert!(
+            world
+                .logs_in(&world.password("AWSPENDING").await.unwrap())
+                .await
+                .unwrap()
+        );
+        completes(&world, 2, &token, "an answer lost").await;
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c22_a_change_that_never_arrived_is_made_within_the_same_call() {
+    let world = world().start().await.unwrap();
+    let token = created(&world).await;
+    let holder = lock(&world).await;
+    let end_the_session = async {
+        let waits = format!(
+            "SELECT pid FROM pg_stat_activity WHERE usename = '{}' AND application_name = 'db-rotation' \
+             AND wait_event_type = 'Lock'",
+            world.role
+        );
+        let pid = eventually(async || world.postgres.value(&waits).await.unwrap()).await;
+        world
+            .postgres
+            .admin(&format!("SELECT pg_terminate_backend({pid})"))
+            .await
+            .unwrap();
+        holder.run("ROLLBACK").await.unwrap();
+    };
+    let (set, ()) = tokio::join!(world.step("setSecret", &token), end_the_session);
+    set.success().unwrap();
+    assert!(world.db.connections() > 1);
+    completes(&world, 2, &token, "a session terminated").await;
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c38_an_answer_lost_and_a_retry_refused_is_no_failure() {
+    let world = world().start().await.unwrap();
+    for fault in [Fault::DropAfter, Fault::TruncatedBody, Fault::MalformedBody] {
+        let token = begun(&world, 3).await;
+        world
+            .api
+            .answer("UpdateSecretVersionStage", 1, fault.clone());
+        let finish = world.step("finishSecret", &token).await;
+        finish
+            .success()
+            .unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
+        assert_eq!(
+            world.version("AWSCURRENT").await.unwrap(),
+            Some(token),
+            "{fault:?}"
+        );
+        world.api.heal();
+    }
+    world.finish().await.unwrap();
+}

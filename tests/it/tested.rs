@@ -1,0 +1,148 @@
+//! The look at the new password: C34, C36, C37.
+
+use testbed::{DbFault, World};
+
+use super::server::{Say, Server, usual};
+use super::{created, eventually, failed, world};
+
+async fn set(world: &World) -> String {
+    let token = created(world).await;
+    world.step("setSecret", &token).await.success().unwrap();
+    token
+}
+
+#[tokio::test]
+async fn c34_test_secret_logs_in_as_pending_over_tls_and_selects_1() {
+    let world = world().start().await.unwrap();
+    let token = set(&world).await;
+    let from = world.postgres.mark();
+    world.step("testSecret", &token).await.success().unwrap();
+    let connections = world.postgres.connections(&world.role, from);
+    assert_eq!(connections.len(), 1);
+    assert!(connections[0].tls.is_some());
+    let statements = world.postgres.statements(&world.role, from);
+    assert!(
+        statements
+            .iter()
+            .any(|statement| statement.sql.starts_with("SELECT 1")),
+        "{statements:?}"
+    );
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c34_a_login_that_reaches_another_role_is_refused() {
+    let server = Server::start(|said, _| match said {
+        said if said.starts_with("SELECT 1") => Say::Yes(vec!["1", "somebody_else"]),
+        said => usual(said),
+    })
+    .await;
+    let world = world().secret(server.in_secret()).start().await.unwrap();
+    let token = set(&world).await;
+    let message = failed(&world.step("testSecret", &token).await, "UnexpectedRole");
+    assert!(
+        message.contains("somebody_else") && message.contains(&world.role),
+        "{message}"
+    );
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c34_an_answer_that_is_not_1_is_no_success() {
+    for row in [vec![], vec!["2", "x"], vec!["1"]] {
+        let server = Server::start(move |said, _| match said {
+            said if said.starts_with("SELECT 1") => Say::Yes(row.clone()),
+            said => usual(said),
+        })
+        .await;
+        let world = world().secret(server.in_secret()).start().await.unwrap();
+        let token = set(&world).await;
+        world.step("testSecret", &token).await.failure().unwrap();
+        world.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c36_a_refusal_right_after_the_change_is_tried_again() {
+    let world = world().start().await.unwrap();
+    let token = set(&world).await;
+    let verifier = verifier(&world).await.unwrap();
+    set_password(&world, "as a replica still has it").await;
+    let from = world.postgres.mark();
+    let arrives = async {
+        eventually(async || (world.postgres.refusals(&world.role, from).len() >= 3).then_some(()))
+            .await;
+        world
+            .postgres
+            .set_verifier(&world.role, &verifier)
+            .await
+            .unwrap();
+    };
+    let (test, ()) = tokio::join!(world.step("testSecret", &token), arrives);
+    test.success().unwrap();
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c36_a_refusal_that_stays_fails_within_ten_seconds_and_leaves_the_labels() {
+    let world = world().start().await.unwrap();
+    let token = created(&world).await;
+    let (labels, verifier) = (
+        world.labels().await.unwrap(),
+        verifier(&world).await,
+    );
+    let from = world.postgres.mark();
+    let test = world.step("testSecret", &token).await;
+    failed(&test, "NoWorkingCredential");
+    assert!(
+        test.took.as_secs() >= 7 && test.took.as_secs() <= 10,
+        "{:?}",
+        test.took
+    );
+    assert!(
+        (5..20).contains(&world.postgres.refusals(&world.role, from).len()),
+        "with backoff"
+    );
+    assert_eq!(world.labels().await.unwrap(), labels);
+    assert_eq!(
+        verifier(&world).await,
+        verifier
+    );
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c37_test_secret_changes_nothing_and_its_failure_leaves_the_labels_alone() {
+    let world = world().start().await.unwrap();
+    let token = set(&world).await;
+    let state = async || {
+        let verifier = verifier(&world).await;
+        (
+            world.labels().await.unwrap(),
+            world.current().await.unwrap(),
+            world.pending().await.unwrap(),
+            verifier,
+        )
+    };
+    let before = state().await;
+    world.api.forget();
+    world.step("testSecret", &token).await.success().unwrap();
+    assert_eq!(state().await, before);
+    for fault in [DbFault::Reset, DbFault::StripTls, DbFault::LoseAnswer(5)] {
+        world.db.connection(1, fault);
+        world.step("testSecret", &token).await.failure().unwrap();
+        assert_eq!(state().await, before);
+    }
+    let reads = ["DescribeSecret", "GetSecretValue"];
+    assert!(
+        world
+            .api
+            .operations()
+            .iter()
+            .all(|one| reads.contains(&one.as_str())),
+        "{:?}",
+        world.api.operations()
+    );
+    world.steps(&token).await.unwrap();
+    world.finish().await.unwrap();
+}

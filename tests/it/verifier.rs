@@ -1,0 +1,275 @@
+//! The password never goes to the server as text: C19, C20.
+
+use serde_json::json;
+use testbed::{Postgres, World};
+use tokio::sync::OnceCell;
+
+use super::{created, eventually, failed, world};
+
+/// The literal of the last `ALTER ROLE` that the function sent.
+fn told(world: &World) -> String {
+    let statements = world.postgres.statements(&world.role, world.began);
+    let change = statements
+        .iter()
+        .rev()
+        .find(|statement| statement.sql.contains("ALTER ROLE"))
+        .unwrap();
+    change.sql.split('\'').nth(1).unwrap().to_owned()
+}
+
+/// What a verifier is made of: method and iterations, salt, keys.
+fn parts(verifier: &str) -> (String, Vec<u8>) {
+    let mut parts = verifier.split('$');
+    let (method, iterations) = (parts.next().unwrap(), parts.next().unwrap());
+    let (iterations, salt) = iterations.split_once(':').unwrap();
+    (
+        format!("{method}${iterations}"),
+        openssl::base64::decode_block(salt).unwrap(),
+    )
+}
+
+/// A rotation to this password, put by hand.
+async fn rotate_to(world: &World, password: &str) {
+    let mut value = world.current().await.unwrap().unwrap();
+    value["password"] = json!(password);
+    let token = world.begin().await.unwrap();
+    become_pending(&world, &token, &value.to_string()).await;
+    world
+        .steps(&token)
+        .await
+        .unwrap_or_else(|e| panic!("{password:?}: {e:?}"));
+}
+
+#[tokio::test]
+async fn c19_the_server_is_told_a_scram_verifier_with_16_random_bytes_of_salt() {
+    let world = world().start().await.unwrap();
+    let mut salts = Vec::new();
+    for _ in 0..2 {
+        world.rotate().await.unwrap();
+        let verifier = told(&world);
+        assert_eq!(
+            verifier(&world).await.as_ref(),
+            Some(&verifier)
+        );
+        let (form, salt) = parts(&verifier);
+        assert_eq!((form.as_str(), salt.len()), ("SCRAM-SHA-256$4096", 16));
+        salts.push(salt);
+    }
+    assert_ne!(salts[0], salts[1]);
+    let seen = world.postgres.stat_statements().await.unwrap().join("\n");
+    assert!(
+        seen.contains(&format!("ALTER ROLE \"{}\"", world.role)),
+        "the search would be for nothing"
+    );
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c19_passwords_that_saslprep_changes_or_forbids_log_in() {
+    let world = world().start().await.unwrap();
+    for password in [
+        "passw\u{00AD}ord with soft hyphen",
+        "Ⅸ ﬁ ª compatibility forms",
+        "e\u{301} decomposed",
+        "no-break\u{00A0}space",
+        "unassigned \u{0378} code point",
+        "bidi \u{0627}1",
+        "tab\tand bell\u{7}",
+        "日本語 パスワード",
+        "'; DROP ROLE x; --\\",
+        "md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "SCRAM-SHA-256$4096:c2FsdA==$AAAA:BBBB",
+    ] {
+        rotate_to(&world, password).await;
+        assert!(world.logs_in(password).await.unwrap(), "{password:?}");
+        assert!(told(&world).starts_with("SCRAM-SHA-256$4096:"));
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c19_a_statement_that_fails_or_waits_shows_no_password_either() {
+    let world = world().start().await.unwrap();
+    let token = created(&world).await;
+    let password = world.password("AWSPENDING").await.unwrap();
+    let holder = lock(&world).await;
+    let look = async {
+        let active = format!(
+            "SELECT query FROM pg_stat_activity WHERE usename = '{}' AND query LIKE '%ALTER ROLE%'",
+            world.role
+        );
+        eventually(async || world.postgres.value(&active).await.unwrap()).await
+    };
+    let (set, seen) = tokio::join!(world.step("setSecret", &token), look);
+    let message = failed(&set, "DeadlineExceeded");
+    assert!(message.contains("lock"), "{message}");
+    assert!(seen.contains("SCRAM-SHA-256$") && !seen.contains(&password));
+    assert!(
+        world.postgres.log_since(world.began).contains("STATEMENT:"),
+        "the failing statement is in the log"
+    );
+    holder.run("ROLLBACK").await.unwrap();
+    world.steps(&token).await.unwrap();
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c19_the_server_says_how_many_iterations_where_it_has_that_setting() {
+    let cluster = Postgres::options()
+        .version(16)
+        .setting("scram_iterations", "5003")
+        .start()
+        .await
+        .unwrap();
+    let world = world().postgres(&cluster).start().await.unwrap();
+    world.rotate().await.unwrap();
+    assert_eq!(parts(&told(&world)).0, "SCRAM-SHA-256$5003");
+
+    // The role may set it too, to what no function's time is enough for.
+    cluster
+        .admin(&format!(
+            "ALTER ROLE {} SET scram_iterations = 2000000000",
+            world.role
+        ))
+        .await
+        .unwrap();
+    let token = created(&world).await;
+    let event = world.event("setSecret", &token);
+    let set = world
+        .function
+        .invoke(&event, std::time::Duration::from_secs(4))
+        .await;
+    assert!(!set.timed_out, "Lambda's time-out");
+    world.finish().await.unwrap();
+}
+
+/// A server that makes md5 verifiers; SCRAM is demanded of all but the roles in `legacy`.
+async fn md5_cluster() -> Postgres {
+    static CLUSTER: OnceCell<Postgres> = OnceCell::const_new();
+    let start = || async {
+        let options = Postgres::options().setting("password_encryption", "md5");
+        let cluster = options
+            .hba("hostssl all +legacy 127.0.0.1/32 md5")
+            .start()
+            .await
+            .unwrap();
+        cluster.admin("CREATE ROLE legacy").await.unwrap();
+        cluster
+    };
+    CLUSTER.get_or_init(start).await.clone()
+}
+
+#[tokio::test]
+async fn c19_an_md5_server_gets_an_md5_verifier() {
+    let cluster = md5_cluster().await;
+    let world = world().postgres(&cluster).start().await.unwrap();
+    cluster
+        .admin(&format!("GRANT legacy TO {}", world.role))
+        .await
+        .unwrap();
+    world.rotate().await.unwrap();
+    let verifier = cluster.verifier(&world.role).await.unwrap().unwrap();
+    assert!(
+        verifier.starts_with("md5") && verifier.len() == 35,
+        "{verifier}"
+    );
+    assert!(
+        world
+            .logs_in(&world.password("AWSCURRENT").await.unwrap())
+            .await
+            .unwrap()
+    );
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c19_an_md5_verifier_that_pg_hba_would_lock_out_is_replaced_by_scram() {
+    let cluster = md5_cluster().await;
+    let world = world().postgres(&cluster).start().await.unwrap();
+    let scram = testbed::Verifier::Scram.of(&world.role, &world.first_password);
+    cluster.set_verifier(&world.role, &scram).await.unwrap();
+    for _ in 0..2 {
+        world.rotate().await.unwrap();
+        let verifier = cluster.verifier(&world.role).await.unwrap().unwrap();
+        assert!(verifier.starts_with("SCRAM-SHA-256$"), "{verifier}");
+        assert!(
+            world
+                .logs_in(&world.password("AWSCURRENT").await.unwrap())
+                .await
+                .unwrap()
+        );
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c20_a_password_hook_sees_the_text_only_where_it_is_asked_for() {
+    let cluster = Postgres::options()
+        .setting("shared_preload_libraries", "passwordcheck")
+        .start()
+        .await
+        .unwrap();
+    // The hook can't judge a verifier; the password is too short for it.
+    let silent = world()
+        .postgres(&cluster)
+        .env("PASSWORD_LENGTH", "6")
+        .start()
+        .await
+        .unwrap();
+    silent.rotate().await.unwrap();
+    assert!(told(&silent).starts_with("SCRAM-SHA-256$"));
+    silent.finish().await.unwrap();
+
+    let text = world()
+        .postgres(&cluster)
+        .env("PASSWORD_TRANSPORT", "plaintext")
+        .plaintext_at_the_server();
+    let spoken = text.start().await.unwrap();
+    spoken.rotate().await.unwrap();
+    let password = spoken.password("AWSCURRENT").await.unwrap();
+    assert!(
+        cluster.log_since(spoken.began).contains(&password),
+        "sent as text"
+    );
+    assert!(spoken.logs_in(&password).await.unwrap());
+    spoken.finish().await.unwrap();
+
+    let short = world()
+        .postgres(&cluster)
+        .env("PASSWORD_TRANSPORT", "plaintext")
+        .env("PASSWORD_LENGTH", "6");
+    let refused = short.plaintext_at_the_server().start().await.unwrap();
+    let token = created(&refused).await;
+    let message = failed(&refused.step("setSecret", &token).await, "PasswordRefused");
+    assert!(
+        message.contains("too short") && message.contains("PASSWORD_LENGTH"),
+        "{message}"
+    );
+    assert!(
+        !message.contains(&refused.password("AWSPENDING").await.unwrap()),
+        "six characters are too few for the search"
+    );
+    assert!(refused.logs_in(&refused.first_password).await.unwrap());
+    refused.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c20_any_password_survives_being_sent_as_text() {
+    let world = world()
+        .env("PASSWORD_TRANSPORT", "plaintext")
+        .plaintext_at_the_server()
+        .start()
+        .await
+        .unwrap();
+    for password in [
+        "it's \\' quoted\\",
+        "\"; ROLLBACK; --",
+        "E'\\\\'",
+        "$$dollar$$ %s {}",
+        "ünï\u{00AD}cödé",
+    ] {
+        rotate_to(&world, password).await;
+        assert!(world.logs_in(password).await.unwrap(), "{password:?}");
+    }
+    world.finish().await.unwrap();
+}

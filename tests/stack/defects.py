@@ -1,0 +1,242 @@
+"""Defects that somebody might bring into the template, each with the check that is there to catch it."""
+
+from cloudformation import ABSENT
+
+
+def properties(template, name):
+    return template["Resources"][name]["Properties"]
+
+
+def statement(node, sid):
+    """The statement with this Sid, wherever it is."""
+    if isinstance(node, dict) and node.get("Sid") == sid:
+        return node
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+    return next(filter(None, (statement(each, sid) for each in inner)), None)
+
+
+def change(*path, to=ABSENT, key=None):
+    """An edit: what is at a path becomes something else, takes another key, or goes."""
+
+    def edit(template):
+        *way, last = path
+        for step in way:
+            template = template[step]
+        assert last in template if isinstance(template, dict) else last < len(template), f"the defect has no place: {path}"
+        old = template.pop(last) if to is ABSENT else template[last]
+        if key is not None:
+            template[key] = old
+        elif to is not ABSENT:
+            template[last] = to
+
+    return edit
+
+
+def add(*path, value):
+    """An edit: something that isn't there comes."""
+
+    def edit(template):
+        *way, last = path
+        for step in way:
+            template = template[step]
+        assert last not in template, f"the defect is there already: {path}"
+        template[last] = value
+
+    return edit
+
+
+def resource(name, *path, **how):
+    """An edit inside a resource."""
+    return change("Resources", name, *path, **how)
+
+
+def of(name, *path, **how):
+    """An edit inside a resource's properties."""
+    return resource(name, "Properties", *path, **how)
+
+
+def said(sid, *path, **how):
+    """An edit inside the statement with this Sid."""
+    return lambda template: change(*path, **how)(statement(template, sid))
+
+
+def allowing(sid, action):
+    """An edit: one action more."""
+    return lambda template: statement(template, sid)["Action"].append(action)
+
+
+def without(sid, action):
+    """An edit: one action less."""
+    return lambda template: statement(template, sid)["Action"].remove(action)
+
+
+def swapped(sid, action, other):
+    """An edit: one action instead of another."""
+    return lambda template: (without(sid, action)(template), allowing(sid, other)(template))
+
+
+def unguarded(name, *path):
+    """An edit: the Fn::If at this place goes, what it guarded stays."""
+
+    def edit(template):
+        place = properties(template, name)
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = place[path[-1]]["Fn::If"][1]
+
+    return edit
+
+
+def everybody_may_call(template):
+    template["Resources"]["AnotherPermission"] = {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {"FunctionName": {"Ref": "RotationFunction"}, "Action": "lambda:InvokeFunction", "Principal": "*"},
+    }
+
+
+def another_policy(template):
+    properties(template, "RotationRole")["Policies"].append({
+        "PolicyName": "more",
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
+    })
+
+
+def superuser_for_all(template):
+    listed = properties(template, "RotationRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    at = next(i for i, each in enumerate(listed) if statement(each, "LookUpTheWriter"))
+    listed[at] = listed[at]["Fn::If"][1]
+
+
+def endpoint_on_the_key(template):
+    statement(template, "UnsealAndSealTheSecret")["Condition"]["StringEquals"]["aws:SourceVpce"] = "vpce-0123456789abcdef0"
+
+
+def days_beside_the_expression(template):
+    properties(template, "RotationSchedule")["RotationRules"]["AutomaticallyAfterDays"] = {"Ref": "RotationDays"}
+
+
+def query(name, old, new):
+    def edit(template):
+        text = template["Mappings"]["Queries"][name]["Text"]
+        assert old in text
+        template["Mappings"]["Queries"][name]["Text"] = text.replace(old, new)
+
+    return edit
+
+
+def dashboard_body(old, new):
+    def edit(template):
+        sub = properties(template, "Dashboard")["DashboardBody"]["Fn::Sub"]
+        assert old in sub[0]
+        sub[0] = sub[0].replace(old, new)
+
+    return edit
+
+
+SSH_FROM_ANYWHERE = [{"Description": "Any", "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}]
+ANYWHERE = [{"Description": "Anywhere", "IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}]
+
+DEFECTS = [
+    # Conditions
+    ("drop the condition of a resource", resource("DatabaseIngress", "Condition"), "dangling"),
+    ("drop the condition of an output", change("Outputs", "RotationSecurityGroupId", "Condition"), "dangling"),
+    ("drop the condition inside a property", unguarded("RotationFunction", "VpcConfig"), "dangling"),
+    ("drop half of a condition", change("Conditions", "MakesEndpoint", to={"Fn::Equals": [{"Ref": "AwsApiAccess"}, "endpoint"]}), "dangling"),
+    ("give a resource another's condition", resource("SecretsManagerEndpoint", "Condition", to="InVpc"), "dangling"),
+    ("turn a condition round", change("Conditions", "MakesAlarmTopic", to={"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}), "facts"),
+    ("name a condition that isn't there", resource("Dashboard", "Condition", to="WithDashboard"), "cfn_lint"),
+    ("leave a condition unused", add("Conditions", "Unused", value={"Fn::Equals": [{"Ref": "Environment"}, "dev"]}), "cfn_lint"),
+    ("drop a resource that others need", resource("RotationSecurityGroup"), "dangling"),
+    ("misspell a reference", of("InvokePermission", "FunctionName", "Ref", to="RotateFunction"), "dangling"),
+    ("refer in a circle", of("RotationLogGroup", "LogGroupName", to={"Fn::Sub": "/aws/lambda/${RotationFunction}"}), "dangling"),
+    # Resources of statements
+    ("widen the secret to all", said("RotateTheSecret", "Resource", to="*"), "grants"),
+    ("widen the secret to the project's",
+     said("RotateTheSecret", "Resource", to={"Fn::Sub": "arn:aws:secretsmanager:*:*:secret:${Project}/*"}), "grants"),
+    ("widen the superuser to all", said("ReadTheSuperuser", "Resource", to="*"), "calls"),
+    ("widen the key to all", said("UnsealAndSealTheSecret", "Resource", to="*"), "grants"),
+    ("widen the application to all", said("ReadTheSecrets", "Resource", to="*"), "grants"),
+    ("drop a secret from the application's Deny", lambda t: statement(t, "NeverThePendingVersion")["Resource"].pop(0), "grants"),
+    # Actions
+    ("swap an action", swapped("RotateTheSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret"), "calls"),
+    ("grant an action that is never called", allowing("RotateTheSecret", "secretsmanager:DeleteSecret"), "calls"),
+    ("forget an action that is called", without("RotateTheSecret", "secretsmanager:ListSecretVersionIds"), "calls"),
+    ("forget an action of the look-ups", without("LookUpTheWriter", "rds:DescribeDBClusters"), "calls"),
+    ("grant every action", said("RotateTheSecret", "Action", to="secretsmanager:*"), "calls"),
+    ("let the superuser be written", allowing("ReadTheSuperuser", "secretsmanager:PutSecretValue"), "calls"),
+    ("grant look-ups without a superuser", superuser_for_all, "calls"),
+    ("let the application write", allowing("ReadTheSecrets", "secretsmanager:PutSecretValue"), "grants"),
+    ("allow what the guard denies", said("OnlyTheAdminRoleDeletes", "Effect", to="Allow"), "grants"),
+    ("attach another policy", another_policy, "grants"),
+    ("attach an administrator's policy", of("RotationRole", "ManagedPolicyArns", 0, to="arn:aws:iam::aws:policy/AdministratorAccess"), "facts"),
+    ("let the key's administrators decrypt", allowing("TheAccountAdministers", "kms:Decrypt"), "grants"),
+    # Conditions of statements
+    ("drop kms:ViaService", said("UnsealAndSealTheSecret", "Condition", "StringEquals", "kms:ViaService"), "grants"),
+    ("drop the encryption context", said("UnsealAndSealTheSecret", "Condition", "StringEquals", "kms:EncryptionContext:SecretARN"), "grants"),
+    ("drop aws:SourceVpce", said("RotateTheSecret", "Condition"), "grants"),
+    ("put aws:SourceVpce on the key", endpoint_on_the_key, "grants"),
+    ("seal any log group", said("CloudWatchLogsSealsThisLogGroup", "Condition"), "grants"),
+    ("drop the ENI denial's condition", said("NoInterfacesByTheCodeItself", "Condition"), "grants"),
+    ("deny AWSPENDING without ForAnyValue", said("NeverThePendingVersion", "Condition", "ForAnyValue:StringEquals", key="StringNotEquals"), "grants"),
+    ("deny everybody", said("OtherAccountsNeitherDeleteNorShare", "Condition"), "grants"),
+    ("let any topic publish", said("TheAlarmPublishes", "Condition"), "grants"),
+    ("drop the MFA condition", said("NoWritesWithoutMfa", "Condition"), "grants"),
+    # Who
+    ("trust every service", said("LambdaAssumesIt", "Principal", to={"AWS": "*"}), "checkov"),
+    ("open the key to everybody", said("TheAccountAdministers", "Principal", to="*"), "checkov"),
+    ("let everybody call the function", everybody_may_call, "facts"),
+    ("let every account call the function", of("InvokePermission", "SourceAccount"), "facts"),
+    # Life and death
+    ("remove the DependsOn", resource("RotationSchedule", "DependsOn"), "facts"),
+    ("drop a secret's deletion policy", resource("DatabaseSecret", "DeletionPolicy"), "facts"),
+    ("delete the key with the stack", resource("SecretsKey", "DeletionPolicy", to="Delete"), "facts"),
+    ("drop a replaced secret", resource("ApiKeysSecret", "UpdateReplacePolicy", to="Delete"), "facts"),
+    ("allow public policies", of("IntegrationsSecretPolicy", "BlockPublicPolicy", to=False), "facts"),
+    ("rotate at every update", of("RotationSchedule", "RotateImmediatelyOnUpdate"), "facts"),
+    ("keep the days beside an expression", days_beside_the_expression, "facts"),
+    ("build another binary", resource("RotationFunction", "Metadata", "BuildProperties", "Binary", to="bootstrap"), "facts"),
+    # Encryption
+    ("seal a secret with no key of ours", of("ApiKeysSecret", "KmsKeyId"), "checkov"),
+    ("stop the key's rotation", of("SecretsKey", "EnableKeyRotation", to=False), "facts"),
+    ("leave the log unsealed", of("RotationLogGroup", "KmsKeyId"), "facts"),
+    ("write a password into the template", add("Resources", "DatabaseSecret", "Properties", "SecretString", value="hunter2"), "facts"),
+    # Settings
+    ("exclude other characters in the function", of("RotationFunction", "Environment", "Variables", "EXCLUDE_CHARACTERS", to="@"), "facts"),
+    ("send the password by default", of("RotationFunction", "Environment", "Variables", "PASSWORD_TRANSPORT", to="plaintext"), "facts"),
+    ("log elsewhere", of("RotationFunction", "LoggingConfig", "LogGroup"), "facts"),
+    ("forget production's retention", change("Mappings", "LogRetention", "production"), "facts"),
+    ("misspell a property", of("RotationFunction", "MemorySize", key="MemorySise"), "cfn_lint"),
+    ("drop the transform", change("Transform"), "sam_validate"),
+    ("a runtime of the past", of("RotationFunction", "Runtime", to="provided"), "cfn_lint"),
+    # Network
+    ("let the function go anywhere", of("RotationSecurityGroup", "SecurityGroupEgress", to=ANYWHERE), "facts"),
+    ("let anybody reach the endpoint by ssh", of("EndpointSecurityGroup", "SecurityGroupIngress", to=SSH_FROM_ANYWHERE), "checkov"),
+    ("let a network reach the database", of("DatabaseIngress", "SourceSecurityGroupId", key="CidrIp"), "facts"),
+    ("use a fixed port", of("DatabaseIngress", "FromPort", to=5433), "facts"),
+    ("hide the endpoint from DNS", of("SecretsManagerEndpoint", "PrivateDnsEnabled", to=False), "facts"),
+    ("split the subnets at another sign", of("RotationFunction", "VpcConfig", "Fn::If", 1, "SubnetIds", "Fn::Split", 0, to=";"), "every_pair"),
+    ("forget to split the subnets", of("RotationFunction", "VpcConfig", "Fn::If", 1, "SubnetIds", to=[{"Ref": "PrivateSubnetIds"}]), "facts"),
+    # Alarms and dashboard
+    ("never say that all is well again", of("RotationFailureAlarm", "OKActions"), "facts"),
+    ("alarm on silence", of("RotationFailureAlarm", "TreatMissingData", to="breaching"), "facts"),
+    ("watch another metric", of("RotationFailureAlarm", "MetricName", to="Invocations"), "facts"),
+    ("wait for two errors", of("RotationFailureAlarm", "Threshold", to=2), "facts"),
+    ("listen to calls instead of events", of("RotationEvents", "EventPattern", "detail-type", to=["AWS API Call via CloudTrail"]), "facts"),
+    ("ask for a field that isn't written", query("Failures", "secret_id", "secret_arn"), "dashboard"),
+    ("ask for a field less", query("Outcomes", ", strategy", ""), "dashboard"),
+    ("break the dashboard's JSON", dashboard_body('"widgets": [', '"widgets": ['[:-1]), "dashboard"),
+    ("show another function's log", dashboard_body("'${RotationLogGroup}' | ${Failures}", "'/aws/lambda/other' | ${Failures}"), "dashboard"),
+    # Parameters, rules, outputs, tags
+    ("drop a pattern", change("Parameters", "DatabaseHost", "AllowedPattern"), "parameters"),
+    ("loosen a pattern", change("Parameters", "PrivateSubnetIds", "AllowedPattern", to="^.*$"), "parameters"),
+    ("widen a range", change("Parameters", "PasswordLength", "MinValue", to=4), "parameters"),
+    ("drop a description", change("Parameters", "Timeout", "Description"), "parameters"),
+    ("drop a rule", change("Rules", "SomebodyIsTold"), "parameters"),
+    ("weaken a rule", change("Rules", "AWholeVpcOrNone", "RuleCondition", "Fn::Or", 3), "parameters"),
+    ("refuse what is right", change("Parameters", "AlarmEmail", "AllowedPattern", to="^$"), "parameters"),
+    ("drop an output", change("Outputs", "SecretsKMSKeyArn"), "outputs"),
+    ("export under another name", change("Outputs", "RotationLambdaArn", "Export", "Name", to="RotationLambdaArn"), "outputs"),
+    ("give out another ARN", change("Outputs", "APIKeysSecretArn", "Value", "Ref", to="IntegrationsSecret"), "outputs"),
+    ("drop a tag", of("SecretsKey", "Tags", 2), "tags"),
+    ("leave a resource untagged", of("Dashboard", "Tags"), "tags"),
+]

@@ -1,0 +1,92 @@
+"""What others' tools ask of a template. Each check takes one and gives what is wrong with it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from allpairspy import AllPairs
+from cfnlint.api import lint
+
+from cloudformation import Stack, choices
+from expected import EVERYTHING, PLAIN, PRODUCTION
+
+
+def cfn_lint(template):
+    """cfn-lint, on the template as it stands."""
+    return [str(match) for match in lint(json.dumps(template), config={"regions": ["us-east-1"]})]
+
+
+def every_pair(template):
+    """cfn-lint, on concrete stacks that have every pair of choices between them."""
+    for given in sorted(pairwise(template), key=len, reverse=True):
+        yield from (f"{problem} with {given}" for problem in cfn_lint(Stack(template, given).concrete()))
+
+
+def pairwise(template):
+    """Sets of parameters that the rules accept, with every pair of choices in one of them at least."""
+    network = {"VpcId", "PrivateSubnetIds", "DatabaseSecurityGroupId", "AwsApiAccess"}
+    secret = {"DatabaseHost", "ExistingSecretArn", "ExistingSecretKeyArn"}
+    superuser = {"SuperuserSecretArn", "SuperuserSecretKeyArn"}
+    told = {"AlarmEmail", "AlarmTopicArn", "NotifyOnRotationEvents"}
+    # What goes together is one choice; each of the others is taken or left.
+    together = {
+        "network": [{}, only(network - {"AwsApiAccess"}), only(network)],
+        "secret": [PLAIN, only({"ExistingSecretArn"}), only(secret - {"DatabaseHost"})],
+        "superuser": [{}, only({"SuperuserSecretArn"}), only(superuser)],
+        "told": [{}, PRODUCTION, {"AlarmTopicArn": "arn:aws:sns:us-east-1:111122223333:on-call"},
+                 {"AlarmEmail": "on-call@example.com", "NotifyOnRotationEvents": "true"}],
+        "environment": [{"Environment": stage} for stage in ("dev", "staging", "production")],
+    }
+    single = choices(template).keys() - network - secret - superuser - told - {"Environment", "EnableRotation", "CreateDashboard"}
+    together |= {name: [{}, only({name})] for name in sorted(single)}
+    together |= {name: [{}, {name: "false"}] for name in ("EnableRotation", "CreateDashboard")}
+    merged = lambda chosen: {key: value for choice in chosen for key, value in choice.items()}  # noqa: E731
+    accepted = lambda chosen: len(chosen) < len(together) or not Stack(template, merged(chosen)).refusals()  # noqa: E731
+    return [merged(chosen) for chosen in AllPairs(list(together.values()), filter_func=accepted)]
+
+
+def only(names):
+    """These parameters as the scenario with everything has them."""
+    return {name: EVERYTHING[name] for name in names}
+
+
+def sam_validate(template):
+    """`sam validate --lint`, which also runs SAM's own translation."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(template, file)
+        file.flush()
+        return ran(["sam", "validate", "--lint", "--template", file.name], offline())
+
+
+def checkov(templates):
+    """checkov's complaints about each of these templates, in one run; exceptions stand in a template with their reasons."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, template in enumerate(templates):
+            pathlib.Path(folder, f"{number}.json").write_text(json.dumps(template))
+        done = subprocess.run(
+            ["checkov", "-d", folder, "--framework", "cloudformation", "--skip-download", "--output", "json"],
+            capture_output=True, text=True, env=offline(),
+        )
+    report = json.loads(done.stdout)
+    summary = report["summary"]
+    assert summary["passed"] and not summary["parsing_errors"], done.stdout + done.stderr
+    complaints = {f"/{number}.json": [] for number in range(len(templates))}
+    for failed in report["results"]["failed_checks"]:
+        complaints[failed["file_path"]].append(f"{failed['check_id']} {failed['resource']}: {failed['check_name']}")
+    return list(complaints.values())
+
+
+def offline():
+    """An environment with which AWS's tools need no AWS."""
+    return os.environ | {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+def ran(command, environment=None, **options):
+    """What a command that should succeed complains of."""
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, **options)
+    return [] if done.returncode == 0 else [done.stdout + done.stderr or f"{command[0]} failed"]
+
+
+CHECKS = {check.__name__: check for check in (cfn_lint, every_pair, sam_validate)}

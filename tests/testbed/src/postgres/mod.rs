@@ -1,0 +1,116 @@
+//! Real PostgreSQL clusters, each with a port and a folder of its own; one certificate authority for all.
+
+mod authority;
+mod client;
+mod cluster;
+mod log;
+mod options;
+mod roles;
+mod standby;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OnceCell;
+
+pub use self::authority::Tls;
+pub use self::client::{Refused, Row, Session};
+pub(crate) use self::cluster::free_port;
+pub use self::log::{Connection, Mark, Refusal, Statement};
+pub use self::options::Options;
+pub use self::roles::Verifier;
+pub(crate) use self::roles::quoted;
+use crate::error::Result;
+use crate::leash::Leash;
+
+/// A running cluster. Clones are the same cluster, which ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    cluster: Arc<Cluster>,
+}
+
+#[derive(Debug)]
+struct Cluster {
+    leash: Mutex<Leash>,
+    folder: PathBuf,
+    bin: PathBuf,
+    port: AtomicU16,
+    version: String,
+    major: u16,
+    ca: Vec<u8>,
+    options: Options,
+    /// Where our own logins came from; the log's readers leave them out.
+    own_ports: Mutex<BTreeSet<u16>>,
+}
+
+impl Postgres {
+    /// What a cluster is to be like; `start` starts it.
+    #[must_use]
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// The cluster for tests that need nothing special, one per process: every statement logged,
+    /// `pg_stat_statements` loaded.
+    ///
+    /// # Errors
+    /// As for [`Options::start`].
+    pub async fn shared() -> Result<Self> {
+        static SHARED: OnceCell<Postgres> = OnceCell::const_new();
+        SHARED
+            .get_or_try_init(|| Self::options().statements().start())
+            .await
+            .cloned()
+    }
+
+    /// The name that its certificate holds.
+    #[must_use]
+    pub fn host(&self) -> &'static str {
+        "localhost"
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.cluster.port.load(Ordering::Relaxed)
+    }
+
+    /// `15.18`
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.cluster.version
+    }
+
+    /// `15`
+    #[must_use]
+    pub fn major(&self) -> u16 {
+        self.cluster.major
+    }
+
+    /// A PEM file with the certificate authority, which every user of this machine may read.
+    #[must_use]
+    pub fn ca_pem_path(&self) -> PathBuf {
+        self.cluster.folder.join("ca.pem")
+    }
+
+    /// The same as text.
+    #[must_use]
+    pub fn ca_pem(&self) -> String {
+        String::from_utf8_lossy(&self.cluster.ca).into_owned()
+    }
+
+    /// The folder of its Unix socket, through which `postgres` may do anything.
+    #[must_use]
+    pub fn socket_folder(&self) -> &Path {
+        &self.cluster.folder
+    }
+
+    fn leash(&self) -> MutexGuard<'_, Leash> {
+        self.cluster
+            .leash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,119 @@
+//! A replica: a copy of a running cluster that follows it.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::cluster::{assemble, place};
+use super::{Postgres, Row};
+use crate::background::{blocking, eventually};
+use crate::error::{Context as _, Result};
+use crate::tools::{Server, run, server_user};
+
+impl Postgres {
+    /// Starts a streaming replica, read-only, with the same authority, roles and passwords, on a port of its own.
+    ///
+    /// # Errors
+    /// It doesn't start: its log says why.
+    pub async fn standby(&self) -> Result<Self> {
+        let (begin, end) = if self.major() < 15 {
+            (
+                "SELECT pg_start_backup('testbed', true, false)",
+                "SELECT labelfile FROM pg_stop_backup(false, false)",
+            )
+        } else {
+            (
+                "SELECT pg_backup_start('testbed', true)",
+                "SELECT labelfile FROM pg_backup_stop(false)",
+            )
+        };
+        // The backup lasts as long as the session that began it.
+        let session = self.admin_session("postgres").await?;
+        session.run(begin).await?;
+        let primary = self.clone();
+        let standby = blocking(move || primary.copy()).await?;
+        let label = session.run(end).await?;
+        let label = label
+            .first()
+            .and_then(|row: &Row| row.text("labelfile"))
+            .context("no backup label")?;
+        let data = standby.cluster.folder.join("data");
+        place(&data.join("backup_label"), label.as_bytes(), 0o600)?;
+        place(&data.join("standby.signal"), b"", 0o600)?;
+        standby.launch().await?;
+        Ok(standby)
+    }
+
+    /// Ends a replica's following: it takes writes from now on.
+    ///
+    /// # Errors
+    /// It is no replica.
+    pub async fn promote(&self) -> Result<()> {
+        self.admin("SELECT pg_promote()").await.map(drop)
+    }
+
+    /// Waits until this replica has all that `primary` has written so far.
+    ///
+    /// # Errors
+    /// It doesn't get there within ten seconds.
+    pub async fn catch_up_with(&self, primary: &Self) -> Result<()> {
+        let written = primary
+            .value("SELECT pg_current_wal_lsn()")
+            .await?
+            .context("the primary tells no position")?;
+        let reached = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
+        eventually(
+            "the replica to catch up",
+            Duration::from_secs(10),
+            async || Ok((self.value(&reached).await?.as_deref() == Some("t")).then_some(())),
+        )
+        .await
+    }
+
+    fn copy(&self) -> Result<Self> {
+        let cluster = &self.cluster;
+        let from = cluster.folder.join("data");
+        let certificate = read(&from.join("server.crt"))?;
+        let key = read(&from.join("server.key"))?;
+        let primary = format!(
+            "host={} port={} user=postgres",
+            cluster.folder.display(),
+            self.port()
+        );
+        let options = cluster
+            .options
+            .clone()
+            .setting("primary_conninfo", &primary);
+        let server = Server {
+            bin: cluster.bin.clone(),
+            version: cluster.version.clone(),
+            major: cluster.major,
+        };
+        assemble(
+            &server,
+            options,
+            Some((cluster.ca.clone(), certificate, key)),
+            |data| {
+                let mut copy = Command::new("sh");
+                copy.args(["-c", COPY])
+                    .arg(&from)
+                    .arg(data)
+                    .current_dir("/");
+                if let Some(user) = server_user()? {
+                    copy.uid(user.uid).gid(user.gid);
+                }
+                run(&mut copy).map(drop)
+            },
+        )
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).context(format!("could not read {}", path.display()))
+}
+
+/// Files may change and vanish under the reader: the write-ahead log, which the replica asks for, mends that.
+const COPY: &str = "tar -C \"$0\" --warning=none --ignore-failed-read --exclude=./postmaster.pid \
+    --exclude='./pg_wal/*' --exclude='./pg_replslot/*' -cf - . | tar -C \"$1\" -xpf -";

@@ -1,0 +1,151 @@
+//! moto's server as a process, and how to speak to it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Response};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::background::{blocking, eventually};
+use crate::error::{Context as _, Error, Result};
+use crate::http::exchange;
+use crate::leash::Leash;
+use crate::postgres::free_port;
+use crate::tools;
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Moto {
+    address: SocketAddr,
+    /// Ends the server when dropped.
+    leash: Mutex<Leash>,
+}
+
+/// What Secrets Manager answers to one operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// An error as AWS sends it.
+    pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
+        Self {
+            status,
+            body: json!({ "__type": code, "message": message, "Message": message }),
+        }
+    }
+
+    /// The error's name, where it is one.
+    pub(crate) fn code(&self) -> Option<&str> {
+        let code = self.body.get("__type")?.as_str()?;
+        (self.status != 200).then(|| code.rsplit('#').next().unwrap_or(code))
+    }
+
+    /// The body of a success; an error names the operation.
+    pub(crate) fn success(self, operation: &str) -> Result<Value> {
+        if self.status == 200 {
+            return Ok(self.body);
+        }
+        Err(Error::new(format!(
+            "{operation}: {} {}",
+            self.status, self.body
+        )))
+    }
+}
+
+impl Moto {
+    /// Starts a server on a free port and returns when it answers.
+    pub(super) async fn start() -> Result<Self> {
+        for _ in 0..4 {
+            if let Some(moto) = Self::attempt().await? {
+                return Ok(moto);
+            }
+        }
+        Err(Error::new("moto found no free port"))
+    }
+
+    /// One operation of Secrets Manager.
+    pub(super) async fn call(&self, operation: &str, body: &Value) -> Result<Answer> {
+        let request = Request::post("/")
+            .header("host", "secretsmanager.us-east-1.amazonaws.com")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("secretsmanager.{operation}"))
+            .header("authorization", authorization("secretsmanager"))
+            .body(Full::from(body.to_string()))
+            .context("a malformed request")?;
+        let response = exchange(self.address, request)
+            .await
+            .context(format!("moto doesn't answer {operation}"))?;
+        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        Ok(Answer {
+            status: response.status().as_u16(),
+            body,
+        })
+    }
+
+    /// A request to any service, as it is.
+    pub(super) async fn pass(&self, service: &str, body: Bytes) -> Result<Response<Bytes>> {
+        let request = Request::post("/")
+            .header("host", format!("{service}.us-east-1.amazonaws.com"))
+            .header(
+                "content-type",
+                "application/x-www-form-urlencoded; charset=utf-8",
+            )
+            .header("authorization", authorization(service))
+            .body(Full::from(body))
+            .context("a malformed request")?;
+        exchange(self.address, request).await
+    }
+
+    async fn attempt() -> Result<Option<Self>> {
+        let (leash, port) = blocking(|| {
+            let port = free_port()?;
+            let folder = tempfile::Builder::new()
+                .prefix("testbed-")
+                .tempdir()
+                .context("no temporary folder")?
+                .keep();
+            let mut command = tools::moto()?;
+            command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+            let mut leash = Leash::new(folder, &command, None, Signal::SIGKILL)?;
+            leash.start()?;
+            Ok::<_, Error>((leash, port))
+        })
+        .await?;
+        let moto = Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            leash: Mutex::new(leash),
+        };
+        eventually("moto to answer", Duration::from_mins(1), async || {
+            if moto.leash().is_alive() {
+                let answer = moto.call("ListSecrets", &json!({})).await;
+                return Ok(answer
+                    .is_ok_and(|answer| answer.status == 200)
+                    .then_some(true));
+            }
+            match moto.leash().log() {
+                log if log.contains("in use") => Ok(Some(false)),
+                log => Err(Error::new(format!("moto does not start:\n{log}"))),
+            }
+        })
+        .await
+        .map(|started| started.then_some(moto))
+    }
+
+    fn leash(&self) -> MutexGuard<'_, Leash> {
+        self.leash.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// moto verifies nothing, but reads region and service from here.
+fn authorization(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=testbed/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}

@@ -1,0 +1,242 @@
+//! One secret, one role, one function, and everything between them.
+
+mod builder;
+mod secrecy;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+pub use self::builder::Builder;
+use self::secrecy::Kept;
+use crate::error::{Context as _, Error, Result};
+use crate::function::{Function, Invocation};
+use crate::gate::{ApiGate, DbGate};
+use crate::postgres::{Mark, Postgres};
+use crate::secrets::{Labels, Secret, SecretsManager};
+use crate::unique::random_hex;
+
+/// The steps, in the order in which the service calls them.
+pub const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
+
+/// One secret whose password a function rotates. Each test has its own; the servers may be shared.
+///
+/// `finish` ends it, having looked for secrets where none may be. A world that is dropped looks too, and panics at
+/// what it finds.
+#[derive(Debug)]
+pub struct World {
+    /// The cluster with the role.
+    pub postgres: Postgres,
+    /// Between the function and the cluster.
+    pub db: DbGate,
+    /// Where the secret is.
+    pub secrets: SecretsManager,
+    /// Between the function and Secrets Manager.
+    pub api: ApiGate,
+    /// The function under test.
+    pub function: Function,
+    /// The secret.
+    pub secret: Secret,
+    /// The role whose password it holds.
+    pub role: String,
+    /// The database it logs in to.
+    pub database: String,
+    /// The password it had at first.
+    pub first_password: String,
+    /// Where the cluster's log was when this world began.
+    pub began: Mark,
+    deadline: Duration,
+    kept: Mutex<Kept>,
+    finished: bool,
+}
+
+/// A whole rotation.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The version it made.
+    pub token: String,
+    /// Each step's name and how it went.
+    pub steps: Vec<(&'static str, Invocation)>,
+}
+
+impl World {
+    /// A world for the program at `binary`; `start` starts it.
+    #[must_use]
+    pub fn builder(binary: impl AsRef<std::path::Path>) -> Builder {
+        Builder::of(binary.as_ref())
+    }
+
+    /// Begins a rotation as the service does; the version's token.
+    ///
+    /// # Errors
+    /// The secret is scheduled for deletion.
+    pub async fn begin(&self) -> Result<String> {
+        self.secrets.stage_pending(&self.secret).await
+    }
+
+    /// The event of a step, as the service sends it. The same token always comes with the same `RotationToken`.
+    #[must_use]
+    pub fn event(&self, step: &str, token: &str) -> Value {
+        let rotation_token = self.kept().rotation_token(token);
+        json!({
+            "Step": step,
+            "SecretId": self.secret.arn,
+            "ClientRequestToken": token,
+            "RotationToken": rotation_token,
+        })
+    }
+
+    /// Calls one step.
+    pub async fn step(&self, step: &str, token: &str) -> Invocation {
+        self.invoke(&self.event(step, token)).await
+    }
+
+    /// Hands the function any event.
+    pub async fn invoke(&self, event: &Value) -> Invocation {
+        let invocation = self.function.invoke(event, self.deadline).await;
+        if let Err(failure) = &invocation.answer {
+            self.kept().payloads.push(failure.raw.clone());
+        }
+        // A verifier lives until the next one: each is seen once its step is over.
+        if let Ok(Some(verifier)) = self.postgres.verifier(&self.role).await {
+            self.kept().verifiers.insert(verifier);
+        }
+        invocation
+    }
+
+    /// The four steps of a rotation already begun; each must succeed. The service's tidying comes last.
+    ///
+    /// # Errors
+    /// The first step that failed, with its log.
+    pub async fn steps(&self, token: &str) -> Result<Vec<(&'static str, Invocation)>> {
+        let mut steps = Vec::new();
+        for step in STEPS {
+            let invocation = self.step(step, token).await;
+            invocation.success().context(step)?;
+            steps.push((step, invocation));
+        }
+        self.secrets.tidy(&self.secret).await?;
+        Ok(steps)
+    }
+
+    /// A whole rotation, from `begin` on.
+    ///
+    /// # Errors
+    /// As for `steps`.
+    pub async fn rotate(&self) -> Result<Rotation> {
+        let token = self.begin().await?;
+        let steps = self.steps(&token).await?;
+        Ok(Rotation { token, steps })
+    }
+
+    /// Whether this password is the role's, by a login of the testbed's own.
+    ///
+    /// # Errors
+    /// It can't be told.
+    pub async fn logs_in(&self, password: &str) -> Result<bool> {
+        self.postgres
+            .logs_in(&self.role, password, &self.database)
+            .await
+    }
+
+    /// The value that has `AWSCURRENT`.
+    ///
+    /// # Errors
+    /// It isn't JSON, or Secrets Manager doesn't answer.
+    pub async fn current(&self) -> Result<Option<Value>> {
+        self.parsed("AWSCURRENT").await
+    }
+
+    /// The value that has `AWSPENDING`; none where no version has it, or none yet.
+    ///
+    /// # Errors
+    /// As for `current`.
+    pub async fn pending(&self) -> Result<Option<Value>> {
+        self.parsed("AWSPENDING").await
+    }
+
+    /// The value that has `AWSPREVIOUS`.
+    ///
+    /// # Errors
+    /// As for `current`.
+    pub async fn previous(&self) -> Result<Option<Value>> {
+        self.parsed("AWSPREVIOUS").await
+    }
+
+    /// The password of the version that has a label or a name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn password(&self, version: &str) -> Result<String> {
+        let value = self.parsed(version).await?.with(version)?;
+        value
+            .get("password")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .with(version)
+    }
+
+    /// Which labels each version has.
+    ///
+    /// # Errors
+    /// Secrets Manager doesn't answer.
+    pub async fn labels(&self) -> Result<Labels> {
+        self.secrets.labels(&self.secret).await
+    }
+
+    /// The version that has a label.
+    ///
+    /// # Errors
+    /// Secrets Manager doesn't answer.
+    pub async fn version(&self, label: &str) -> Result<Option<String>> {
+        let labels = self.labels().await?;
+        Ok(labels
+            .into_iter()
+            .find(|(_, labels)| labels.contains(label))
+            .map(|(version, _)| version))
+    }
+
+    /// Looks for secrets where none may be, and ends the world.
+    ///
+    /// # Errors
+    /// Each secret that was found, and where.
+    pub async fn finish(mut self) -> Result<()> {
+        self.finished = true;
+        self.secrecy().await
+    }
+
+    async fn parsed(&self, version: &str) -> Result<Option<Value>> {
+        let Some(text) = self.secrets.value(&self.secret, version).await? else {
+            return Ok(None);
+        };
+        serde_json::from_str(&text)
+            .map(Some)
+            .context(format!("the value of {version} is no JSON"))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+trait Missing<T> {
+    fn with(self, version: &str) -> Result<T>;
+}
+
+impl<T> Missing<T> for Option<T> {
+    fn with(self, version: &str) -> Result<T> {
+        self.ok_or_else(|| Error::new(format!("{version} has no password")))
+    }
+}
+
+impl Kept {
+    fn rotation_token(&mut self, token: &str) -> String {
+        let tokens: &mut BTreeMap<String, String> = &mut self.rotation_tokens;
+        tokens
+            .entry(token.to_owned())
+            .or_insert_with(|| random_hex(32))
+            .clone()
+    }
+}
