@@ -238,7 +238,7 @@ fn calls(calls: &[Call]) -> String {
     said.collect::<Vec<_>>().join(", then ")
 }
 
-/// Who came to PostgreSQL, and how.
+/// Who came to the database, and how.
 fn visits(world: &World, since: Mark) -> String {
     let refused = world.postgres.refusals(&world.role, since).len();
     let statements = world.postgres.statements(&world.role, since).len();

@@ -3,7 +3,7 @@
 use crate::password::{PasswordPolicy, PasswordTransport};
 use crate::postgres::Roots;
 
-/// Everything that the environment decides: the settings of AWS's PostgreSQL rotation functions, and a few of ours.
+/// Everything that the environment decides: the settings of AWS's `PostgreSQL` rotation functions, and a few of ours.
 #[derive(Debug)]
 pub struct Config {
     /// How a new password is made.

@@ -64,6 +64,7 @@ pub enum Error {
 
 impl Error {
     /// The `errorType` that the invocation answers.
+    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Event(_) => "InvalidEvent",
@@ -89,6 +90,7 @@ impl Error {
     }
 
     /// What to do about it.
+    #[must_use]
     pub fn advice(&self) -> &'static str {
         let name = self.name();
         ADVICE
@@ -98,6 +100,7 @@ impl Error {
     }
 
     /// The `errorMessage`: what was tried on what, the chain of causes, and what to do.
+    #[must_use]
     pub fn report(&self) -> String {
         let mut words = self.to_string();
         let mut source = self.source();

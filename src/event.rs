@@ -20,6 +20,7 @@ pub struct RotationEvent {
 }
 
 /// The four steps, in their order.
+#[expect(clippy::enum_variant_names, reason = "as AWS names them")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Make a new value and store it as pending.

@@ -1,4 +1,4 @@
-//! **db-rotation**: the function that AWS Secrets Manager calls to rotate PostgreSQL credentials.
+//! **db-rotation**: the function that AWS Secrets Manager calls to rotate `PostgreSQL` credentials.
 //!
 //! ```text
 //!  Secrets Manager ── JSON ──▶ main ──▶ RotationEvent

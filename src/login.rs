@@ -13,7 +13,22 @@ pub(crate) struct Login {
     pub credentials: Credentials,
 }
 
-/// A PostgreSQL database on the network.
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            endpoint,
+            credentials,
+        } = self;
+        write!(
+            f,
+            "{endpoint}/{} as {:?}",
+            endpoint.database,
+            credentials.role.as_str()
+        )
+    }
+}
+
+/// A `PostgreSQL` database on the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     /// Host name or address; never a socket's path, never a connection string.
@@ -57,7 +72,7 @@ pub(crate) struct Credentials {
     pub password: Password,
 }
 
-/// A PostgreSQL role's name: 1–63 bytes without NUL (`NAMEDATALEN` less one; PostgreSQL, *Identifiers and Key Words*).
+/// A `PostgreSQL` role's name: 1–63 bytes without NUL (`NAMEDATALEN` less one; `PostgreSQL`, *Identifiers and Key Words*).
 ///
 /// The server cuts a longer name down with no more than a notice, and would change another role.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,7 +164,7 @@ impl fmt::Display for RoleName {
     }
 }
 
-/// `name` as an SQL identifier in quotes; its own quotes are doubled (PostgreSQL, *Identifiers and Key Words*).
+/// `name` as an SQL identifier in quotes; its own quotes are doubled (`PostgreSQL`, *Identifiers and Key Words*).
 fn quoted_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

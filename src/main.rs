@@ -55,7 +55,13 @@ fn diagnostic(error: &Error) -> Diagnostic {
 fn log() {
     let level = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"]
         .into_iter()
-        .find_map(|name| std::env::var(name).ok()?.parse().ok());
+        .find_map(|name| {
+            std::env::var(name)
+                .ok()
+                .filter(|level| !level.is_empty())?
+                .parse()
+                .ok()
+        });
     let own = Targets::new().with_target("db_rotation", level.unwrap_or(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer()
         .json()

@@ -33,6 +33,7 @@ impl fmt::Debug for Password {
 }
 
 /// What `GetRandomPassword` is asked for: the settings of AWS's rotation functions, with their defaults.
+#[expect(clippy::struct_excessive_bools, reason = "the API's own flags")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PasswordPolicy {
     /// Characters, 1–4096.
@@ -68,7 +69,8 @@ impl Default for PasswordPolicy {
 impl PasswordPolicy {
     /// The kinds of characters a password may hold, each as the setting that excludes it and what is left of it.
     fn kinds(&self) -> impl Iterator<Item = (&'static str, usize)> + '_ {
-        let kinds: [(&str, bool, fn(&char) -> bool); 4] = [
+        type Kind = (&'static str, bool, fn(&char) -> bool);
+        let kinds: [Kind; 4] = [
             (
                 "EXCLUDE_LOWERCASE",
                 self.exclude_lowercase,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::time::clock_getcpuclockid;
+use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::{Pid, mkfifo};
 use tempfile::TempDir;
 use testbed::{Error, Result};
@@ -114,7 +114,7 @@ fn stopping(folder: &Path) -> std::io::Result<PathBuf> {
 fn ration(pid: Pid) {
     let used = || {
         clock_getcpuclockid(pid)
-            .and_then(|clock| clock.now())
+            .and_then(ClockId::now)
             .map(Duration::from)
             .ok()
     };

@@ -49,17 +49,15 @@ pub(crate) fn head(columns: &[&str]) {
 #[expect(clippy::print_stdout, reason = "a table is there to be read")]
 fn row(what: &str, figures: &[String], budget: Option<String>) {
     let width = FIGURES / figures.len();
-    let figures: String = figures
+    let figures: Vec<_> = figures
         .iter()
         .map(|figure| format!("{figure:<width$}"))
         .collect();
+    let figures = figures.concat();
+    let budget = budget.unwrap_or_default();
     println!(
         "{}",
-        format!(
-            "{what:<30}{figures:<FIGURES$}{}",
-            budget.unwrap_or_default()
-        )
-        .trim_end()
+        format!("{what:<30}{figures:<FIGURES$}{budget}").trim_end()
     );
 }
 
@@ -111,4 +109,4 @@ fn mebibytes(bytes: u64) -> f64 {
 }
 
 /// The width of all figures together.
-const FIGURES: usize = 66;
+const FIGURES: usize = 72;

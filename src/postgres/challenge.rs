@@ -1,6 +1,6 @@
 //! What a server asks for before it believes a login: seen on the wire, since tokio-postgres answers anything.
 //!
-//! PostgreSQL, *Frontend/Backend Protocol*: the first message of the server's is `R`, its length (4 bytes) and what it
+//! `PostgreSQL`, *Frontend/Backend Protocol*: the first message of the server's is `R`, its length (4 bytes) and what it
 //! asks for (4 bytes). A server that asks for clear text is not told: it, or somebody who speaks in its place, would have
 //! the password.
 
@@ -32,6 +32,11 @@ impl Challenge {
     /// The server let the role in unasked: it checks no passwords.
     pub(super) fn is_none(&self) -> bool {
         self.asked() == OK
+    }
+
+    /// The server wants a proof by SCRAM: `pg_hba.conf` may demand it, and an md5 verifier would lock the role out.
+    pub(super) fn is_scram(&self) -> bool {
+        self.asked() == SASL
     }
 
     /// The server wants what is neither a password nor a proof of one (Kerberos, GSSAPI, SSPI).

@@ -94,7 +94,7 @@ pub enum Fault {
 // No more of a message than fits a line: a hostile server's could fill the log.
 #[error("{message:.500} (SQLSTATE {code})")]
 pub struct Complaint {
-    /// SQLSTATE (PostgreSQL, appendix A).
+    /// SQLSTATE (`PostgreSQL`, appendix A).
     pub code: String,
     /// The primary message.
     pub message: String,
@@ -110,6 +110,18 @@ impl From<&DbError> for Complaint {
 }
 
 impl Fault {
+    /// Why a handshake failed: not every failure is about certificates.
+    pub(super) fn of_handshake(error: native_tls::Error) -> Self {
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            if let Some(network) = inner.downcast_ref::<io::Error>() {
+                return Self::ConnectionLost(format!("in the TLS handshake: {network}"));
+            }
+            cause = inner.source();
+        }
+        Self::Tls(error)
+    }
+
     /// Why a session could not begin.
     pub(super) fn of_start(error: &tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {

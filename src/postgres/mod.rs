@@ -1,4 +1,4 @@
-//! PostgreSQL, as this function uses it: log in, find out, change a password, leave.
+//! `PostgreSQL`, as this function uses it: log in, find out, change a password, leave.
 
 mod challenge;
 mod error;

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use super::statement::Terms;
 use super::verifier::Verifier;
 use super::{Connector, DatabaseError, Fault, LoginOutcome, Session, statement};
 use crate::login::{Credentials, Login, Pair};
 use crate::password::{Password, PasswordTransport};
 
-/// What a password change depends on.
-struct Facts {
-    wants_md5: bool,
-    iterations: u32,
+/// What the server is to keep of a password.
+#[derive(Clone, Copy)]
+enum Encryption {
+    Md5,
+    Scram { iterations: u32 },
 }
 
 /// A password change on its way: whose, and with whom it is to be kept level.
@@ -33,8 +35,8 @@ impl Connector<'_> {
     /// Gives the role of `login` its password, through a session of its own, or of a superuser who makes the clone of
     /// `pair` equal to its original on the same occasion.
     ///
-    /// An md5 verifier is tried by a login while the session can still replace it: where `pg_hba.conf` demands SCRAM, it
-    /// would lock the role out.
+    /// What the session was challenged with decides: where that was SCRAM, `pg_hba.conf` may demand it. An md5 verifier is
+    /// tried by a login while the session can still replace it.
     ///
     /// # Errors
     /// [`DatabaseError`]; after [`Fault::ConnectionLost`] the change may have been made.
@@ -47,52 +49,55 @@ impl Connector<'_> {
         let credentials = &login.credentials;
         let change = Change { credentials, pair };
         let changed = async {
-            let facts = session.facts().await?;
-            match self.transport {
-                PasswordTransport::Plaintext => {
-                    session.alter(change, credentials.password.expose()).await
+            let (server, scram) = session.encryption().await?;
+            session.alter(change, self.transport, server).await?;
+            match server {
+                Encryption::Md5 if !self.logs_in(login).await => {
+                    session.alter(change, self.transport, scram).await
                 }
-                PasswordTransport::Verifier if facts.wants_md5 => {
-                    session
-                        .alter(change, Verifier::md5(credentials).expose())
-                        .await?;
-                    match self.log_in(login).await {
-                        LoginOutcome::In(proof) => {
-                            proof.close().await;
-                            Ok(())
-                        }
-                        _ => session.alter_scram(change, facts.iterations).await,
-                    }
-                }
-                PasswordTransport::Verifier => session.alter_scram(change, facts.iterations).await,
+                _ => Ok(()),
             }
         };
-        changed.await.map_err(|fault| DatabaseError {
-            attempt: format!(
+        let attempt = || {
+            format!(
                 "run ALTER ROLE {} PASSWORD … {}",
                 credentials.role.quoted(),
                 session.place()
-            ),
-            fault,
-        })
+            )
+        };
+        changed.await.map_err(|fault| self.failed(attempt(), fault))
     }
-}
 
-impl Session {
-    /// Who this is, with `SELECT 1` on the way.
+    async fn logs_in(&self, login: &Login) -> bool {
+        match self.log_in(login).await {
+            LoginOutcome::In(session) => {
+                session.close().await;
+                true
+            }
+            LoginOutcome::Refused | LoginOutcome::Unknown(_) => false,
+        }
+    }
+
+    /// Who a session is, with `SELECT 1` on the way.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn identity(&self, pair: Option<&Pair>) -> Result<Identity, DatabaseError> {
-        let failed = |fault| DatabaseError {
-            attempt: format!("run SELECT 1 {}", self.place()),
-            fault,
-        };
+    pub(crate) async fn identity(
+        &self,
+        session: &Session,
+        pair: Option<&Pair>,
+    ) -> Result<Identity, DatabaseError> {
+        let failed = |fault| self.failed(format!("run SELECT 1 {}", session.place()), fault);
         let sql = pair.map_or_else(
             || statement::IDENTITY.to_owned(),
             |pair| statement::identity_in_pair(&pair.original),
         );
-        let mut row = self.run(&sql).await.map_err(failed)?.into_iter().flatten();
+        let mut row = session
+            .run(&sql)
+            .await
+            .map_err(failed)?
+            .into_iter()
+            .flatten();
         match (row.next().as_deref(), row.next()) {
             (Some("1"), Some(role)) => Ok(Identity {
                 role,
@@ -103,39 +108,46 @@ impl Session {
             ))),
         }
     }
+}
 
-    async fn facts(&self) -> Result<Facts, Fault> {
+impl Session {
+    /// What the server makes of passwords, and the SCRAM that works everywhere.
+    async fn encryption(&self) -> Result<(Encryption, Encryption), Fault> {
         let mut row = self.run(statement::FACTS).await?.into_iter();
         let mut next = || row.next().flatten().unwrap_or_default();
         if next() == "t" {
             return Err(Fault::ReadOnly("the server is in recovery: a replica"));
         }
-        let wants_md5 = next() == "md5";
+        let is_md5 = next() == "md5" && !self.is_scram();
         let iterations = next()
             .parse()
             .unwrap_or(DEFAULT_ITERATIONS)
             .min(MOST_ITERATIONS);
-        Ok(Facts {
-            wants_md5,
-            iterations,
-        })
-    }
-
-    async fn alter_scram(&self, change: Change<'_>, iterations: u32) -> Result<(), Fault> {
-        let verifier = Verifier::scram(change.credentials, iterations);
-        let verifier = verifier
-            .map_err(|e| Fault::ConnectionLost(format!("OpenSSL made no verifier: {e}")))?;
-        self.alter(change, verifier.expose()).await
+        let scram = Encryption::Scram { iterations };
+        Ok((if is_md5 { Encryption::Md5 } else { scram }, scram))
     }
 
     /// Runs the change; tries again where somebody else's change came between.
-    async fn alter(&self, change: Change<'_>, secret: &str) -> Result<(), Fault> {
+    async fn alter(
+        &self,
+        change: Change<'_>,
+        transport: PasswordTransport,
+        encryption: Encryption,
+    ) -> Result<(), Fault> {
         let role = &change.credentials.role;
+        let secret = secret(change.credentials, transport, encryption)?;
+        let secret = secret.expose();
         let mut pause = FIRST_PAUSE;
         loop {
+            let (lock, statement) = self.bounds();
+            let terms = Terms {
+                lock,
+                statement,
+                encryption: (transport == PasswordTransport::Plaintext).then(|| encryption.name()),
+            };
             let sql = Password::new(match change.pair {
-                None => statement::set_own_password(role, secret, self.bounds()),
-                Some(pair) => statement::set_password_in_pair(pair, role, secret, self.bounds()),
+                None => statement::set_own_password(role, secret, terms),
+                Some(pair) => statement::set_password_in_pair(pair, role, secret, terms),
             });
             match self.run(sql.expose()).await {
                 Err(Fault::Conflict(_)) if pause <= LAST_PAUSE => {
@@ -160,6 +172,35 @@ impl Session {
     }
 }
 
+impl Encryption {
+    /// As `password_encryption` has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Scram { .. } => "scram-sha-256",
+        }
+    }
+}
+
+/// What the server is told.
+fn secret(
+    credentials: &Credentials,
+    transport: PasswordTransport,
+    encryption: Encryption,
+) -> Result<Password, Fault> {
+    match (transport, encryption) {
+        (PasswordTransport::Plaintext, _) => {
+            Ok(Password::new(credentials.password.expose().to_owned()))
+        }
+        (PasswordTransport::Verifier, Encryption::Md5) => Ok(Verifier::md5(credentials).told()),
+        (PasswordTransport::Verifier, Encryption::Scram { iterations }) => {
+            Verifier::scram(credentials, iterations)
+                .map(Verifier::told)
+                .map_err(|e| Fault::ConnectionLost(format!("OpenSSL made no verifier: {e}")))
+        }
+    }
+}
+
 /// What the server's password policy says, told apart from other errors. Where password hooks put their refusals:
 /// `invalid_parameter_value`, authorization, raised by a function.
 fn refusal(fault: Fault) -> Fault {
@@ -173,10 +214,10 @@ fn refusal(fault: Fault) -> Fault {
     }
 }
 
-/// PostgreSQL's own before version 16, and its default since.
+/// `PostgreSQL`'s own before version 16, and its default since.
 const DEFAULT_ITERATIONS: u32 = 4096;
-/// A role may ask for so many rounds that a verifier takes longer than the invocation has. This many take about a second.
-const MOST_ITERATIONS: u32 = 1_000_000;
+/// A role may ask for so many rounds that a verifier takes longer than the invocation has. This many take a tenth of a second of CPU.
+const MOST_ITERATIONS: u32 = 200_000;
 /// Between two tries at a change that met another.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LAST_PAUSE: Duration = Duration::from_millis(320);

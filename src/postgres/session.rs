@@ -13,10 +13,9 @@ use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::challenge::{Challenge, Handshaken, Watched};
-use super::statement::Bounds;
 use super::{DatabaseError, Fault, Roots};
 use crate::login::{Endpoint, Login, RoleName, TlsMode};
-use crate::password::PasswordTransport;
+use crate::password::{Password, PasswordTransport};
 
 /// Opens sessions.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +24,8 @@ pub(crate) struct Connector<'a> {
     pub roots: &'a Roots,
     /// Whether the server may see a password as text.
     pub transport: PasswordTransport,
+    /// Passwords that a server, if it knows them, must not tell the log through its messages.
+    pub(crate) hushed: [Option<&'a Password>; 2],
     /// When everything must be over.
     pub until: Instant,
 }
@@ -65,8 +66,7 @@ pub(crate) struct Session {
     at: Endpoint,
     role: RoleName,
     until: Instant,
-    /// Whether the server asked for a password at all.
-    pub checks_passwords: bool,
+    challenge: Challenge,
 }
 
 /// A row, as text.
@@ -78,17 +78,15 @@ impl Connector<'_> {
         match self.open(login).await {
             Ok(session) => LoginOutcome::In(session),
             Err(Fault::Refused) => LoginOutcome::Refused,
-            Err(fault) => {
-                let fault = fault.without(login.credentials.password.expose());
-                let attempt = format!(
-                    "log in to {}/{} as {:?}",
-                    login.endpoint,
-                    login.endpoint.database,
-                    login.credentials.role.as_str()
-                );
-                LoginOutcome::Unknown(DatabaseError { attempt, fault })
-            }
+            Err(fault) => LoginOutcome::Unknown(self.failed(format!("log in to {login}"), fault)),
         }
+    }
+
+    /// An error of this rotation's, without what must not be told.
+    pub(super) fn failed(&self, attempt: String, fault: Fault) -> DatabaseError {
+        let hushed = self.hushed.iter().flatten();
+        let fault = hushed.fold(fault, |fault, password| fault.without(password.expose()));
+        DatabaseError { attempt, fault }
     }
 
     async fn open(&self, login: &Login) -> Result<Session, Fault> {
@@ -130,6 +128,10 @@ impl Connector<'_> {
         at: &Endpoint,
         mut stream: TcpStream,
     ) -> Result<postgres_native_tls::TlsStream<TcpStream>, Fault> {
+        #[expect(
+            clippy::default_trait_access,
+            reason = "the buffer's type is of a crate that is no dependency"
+        )]
         let mut request = Default::default();
         frontend::ssl_request(&mut request);
         stream
@@ -140,7 +142,7 @@ impl Connector<'_> {
             return Err(Fault::TlsNotOffered);
         }
         let connector = self.roots.connector(&at.host).map_err(Fault::Tls)?;
-        connector.connect(stream).await.map_err(Fault::Tls)
+        connector.connect(stream).await.map_err(Fault::of_handshake)
     }
 
     async fn begin<S, T>(
@@ -173,7 +175,7 @@ impl Connector<'_> {
             at: login.endpoint.clone(),
             role: login.credentials.role.clone(),
             until: self.until,
-            checks_passwords: !challenge.is_none(),
+            challenge: challenge.clone(),
         })
     }
 
@@ -197,13 +199,21 @@ impl Session {
         )
     }
 
-    /// The server gives up before this side does, so that nothing goes on behind a call that has ended.
-    pub(super) fn bounds(&self) -> Bounds {
+    /// What is left of the time: the server gives up before this side does, so that nothing goes on behind a call that
+    /// has ended.
+    pub(super) fn bounds(&self) -> (Duration, Duration) {
         let left = self.until.saturating_duration_since(Instant::now());
-        Bounds {
-            lock: LOCK.min(left),
-            statement: STATEMENT.min(left),
-        }
+        (LOCK.min(left), STATEMENT.min(left))
+    }
+
+    /// Whether the server asked for a password at all.
+    pub(crate) fn checks_passwords(&self) -> bool {
+        !self.challenge.is_none()
+    }
+
+    /// Whether the server asked for a proof by SCRAM.
+    pub(super) fn is_scram(&self) -> bool {
+        self.challenge.is_scram()
     }
 
     /// Sends `sql`, one statement or several, and gives the last row.

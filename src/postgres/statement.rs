@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::login::{Pair, RoleName};
 
 /// Asks what a password change depends on: is this a replica, which verifiers does the server make, with how many
-/// rounds (a setting since PostgreSQL 16).
+/// rounds (a setting since `PostgreSQL` 16).
 pub(super) const FACTS: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
      pg_catalog.current_setting('password_encryption'), pg_catalog.current_setting('scram_iterations', true)";
 
@@ -27,20 +27,29 @@ pub(super) fn identity_in_pair(original: &RoleName) -> String {
 /// Ends a failed transaction.
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
-/// How long a lock and a statement may take, by the server's own clock.
+/// What holds within a change's transaction.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(super) struct Terms {
+    /// How long a lock may take, by the server's own clock.
     pub(super) lock: Duration,
+    /// How long a statement may take.
     pub(super) statement: Duration,
+    /// What the server is to make of a password that it is told as text: `scram-sha-256` or `md5`.
+    pub(super) encryption: Option<&'static str>,
 }
 
-impl Bounds {
+impl Terms {
     fn sql(self) -> String {
         let (lock, statement) = (
             self.lock.as_millis().max(1),
             self.statement.as_millis().max(1),
         );
-        format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}")
+        let bounds =
+            format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}");
+        match self.encryption {
+            None => bounds,
+            Some(encryption) => format!("{bounds}; SET LOCAL password_encryption = '{encryption}'"),
+        }
     }
 }
 
@@ -48,9 +57,9 @@ impl Bounds {
 ///
 /// `READ WRITE` and `ROLE NONE` undo what the role's own settings (`default_transaction_read_only`, `role`) would do to
 /// the statement: a role may change its own password only as itself.
-pub(super) fn set_own_password(role: &RoleName, secret: &str, bounds: Bounds) -> String {
-    let (bounds, alter) = (bounds.sql(), alter_password(role, secret));
-    format!("BEGIN READ WRITE; {bounds}; SET LOCAL ROLE NONE; {alter}; COMMIT")
+pub(super) fn set_own_password(role: &RoleName, secret: &str, terms: Terms) -> String {
+    let (terms, alter) = (terms.sql(), alter_password(role, secret));
+    format!("BEGIN READ WRITE; {terms}; SET LOCAL ROLE NONE; {alter}; COMMIT")
 }
 
 /// Changes the password of `role`, one of `pair`, to `secret`, and makes the clone the original's equal: one transaction,
@@ -59,15 +68,15 @@ pub(super) fn set_password_in_pair(
     pair: &Pair,
     role: &RoleName,
     secret: &str,
-    bounds: Bounds,
+    terms: Terms,
 ) -> String {
     let (original, clone) = (
         quoted_literal(pair.original.as_str()),
         quoted_literal(pair.clone.as_str()),
     );
-    let (bounds, alter) = (bounds.sql(), alter_password(role, secret));
+    let (terms, alter) = (terms.sql(), alter_password(role, secret));
     format!(
-        "BEGIN READ WRITE; {bounds}; SET LOCAL search_path = pg_catalog, pg_temp; \
+        "BEGIN READ WRITE; {terms}; SET LOCAL search_path = pg_catalog, pg_temp; \
          SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext({original}))); \
          SELECT set_config('db_rotation.original', {original}, true), set_config('db_rotation.clone', {clone}, true); \
          {LEVEL}; {alter}; SELECT current_setting('db_rotation.not_copied'); COMMIT"
@@ -85,7 +94,7 @@ fn alter_password(role: &RoleName, secret: &str) -> String {
 /// Levels a clone with its original; the two are named in settings of the transaction, so that the text is constant.
 const LEVEL: &str = include_str!("level.sql").trim_ascii_end();
 
-/// `text` as an SQL string, whatever `standard_conforming_strings` is (PostgreSQL, *String Constants*).
+/// `text` as an SQL string, whatever `standard_conforming_strings` is (`PostgreSQL`, *String Constants*).
 fn quoted_literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if doubled.contains('\\') {
@@ -101,16 +110,18 @@ mod tests {
 
     use super::*;
 
-    fn bounds(lock: u64, statement: u64) -> Bounds {
-        Bounds {
-            lock: Duration::from_millis(lock),
-            statement: Duration::from_millis(statement),
+    fn terms(lock: u64, statement: u64) -> Terms {
+        let [lock, statement] = [lock, statement].map(Duration::from_millis);
+        Terms {
+            lock,
+            statement,
+            encryption: None,
         }
     }
 
     fn sql(role: &str, secret: &str) -> String {
         let role = RoleName::try_from(role.to_owned()).unwrap();
-        set_own_password(&role, secret, bounds(5000, 10_000))
+        set_own_password(&role, secret, terms(5000, 10_000))
     }
 
     #[test]
@@ -125,7 +136,7 @@ mod tests {
     #[test]
     fn a_bound_of_less_than_a_millisecond_is_not_no_bound() {
         let role = RoleName::try_from("app".to_owned()).unwrap();
-        let sql = set_own_password(&role, "x", bounds(0, 0));
+        let sql = set_own_password(&role, "x", terms(0, 0));
         assert!(
             sql.contains("lock_timeout = 1;") && sql.contains("statement_timeout = 1;"),
             "{sql}"

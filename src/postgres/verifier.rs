@@ -1,11 +1,10 @@
 //! What a server keeps instead of a password.
 //!
-//! `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, all in base64 (PostgreSQL, *`pg_authid`*; RFC 5802 §3 and
+//! `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, all in base64 (`PostgreSQL`, *`pg_authid`*; RFC 5802 §3 and
 //! RFC 7677 for the keys), or `md5` and 32 hexadecimal digits. The server takes a malformed verifier for a password, so
 //! none is made but by the functions here.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -13,10 +12,12 @@ use openssl::{base64, pkcs5, pkey, rand, sha, sign};
 use zeroize::Zeroizing;
 
 use crate::login::Credentials;
+use crate::password::Password;
 
 /// A verifier: `ALTER ROLE … PASSWORD` takes it in a password's place. As good as the password for an imitated server,
 /// and kept like one.
-pub(super) struct Verifier(Zeroizing<String>);
+#[derive(Debug)]
+pub(super) struct Verifier(Password);
 
 impl Verifier {
     /// A SCRAM-SHA-256 verifier with 16 random bytes of salt.
@@ -26,35 +27,27 @@ impl Verifier {
     pub(super) fn scram(credentials: &Credentials, iterations: u32) -> Result<Self, ErrorStack> {
         let mut salt = [0; 16];
         rand::rand_bytes(&mut salt)?;
-        scram_with_salt(credentials.password.expose(), iterations, &salt).map(Self)
+        Ok(Self(Password::new(scram_with_salt(
+            credentials.password.expose(),
+            iterations,
+            &salt,
+        )?)))
     }
 
     /// An md5 verifier, for a server whose `password_encryption` is `md5`.
     pub(super) fn md5(credentials: &Credentials) -> Self {
         let password = credentials.password.expose().as_bytes();
-        Self(Zeroizing::new(postgres_protocol::password::md5(
-            password,
-            credentials.role.as_str(),
-        )))
+        let verifier = postgres_protocol::password::md5(password, credentials.role.as_str());
+        Self(Password::new(verifier))
     }
 
-    /// As the server is told it; needs no quoting but quotes.
-    pub(super) fn expose(&self) -> &str {
-        &self.0
+    /// As the server is told it.
+    pub(super) fn told(self) -> Password {
+        self.0
     }
 }
 
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Verifier(…)")
-    }
-}
-
-fn scram_with_salt(
-    password: &str,
-    iterations: u32,
-    salt: &[u8],
-) -> Result<Zeroizing<String>, ErrorStack> {
+fn scram_with_salt(password: &str, iterations: u32, salt: &[u8]) -> Result<String, ErrorStack> {
     let password = prepared(password);
     let mut salted = Zeroizing::new([0; 32]);
     let rounds = iterations.max(1) as usize;
@@ -67,15 +60,15 @@ fn scram_with_salt(
     )?;
     let stored_key = sha::sha256(&hmac(salted.as_slice(), b"Client Key")?);
     let server_key = hmac(salted.as_slice(), b"Server Key")?;
-    Ok(Zeroizing::new(format!(
+    Ok(format!(
         "SCRAM-SHA-256${rounds}:{}${}:{}",
         base64::encode_block(salt),
         base64::encode_block(&stored_key),
         base64::encode_block(&server_key)
-    )))
+    ))
 }
 
-/// SASLprep (RFC 4013), or the text as it is where that forbids it: as the server and libpq do.
+/// `SASLprep` (RFC 4013), or the text as it is where that forbids it: as the server and libpq do.
 fn prepared(password: &str) -> Zeroizing<String> {
     Zeroizing::new(
         stringprep::saslprep(password)
@@ -93,7 +86,6 @@ fn hmac(key: &[u8], text: &[u8]) -> Result<Vec<u8>, ErrorStack> {
 mod tests {
     use super::*;
     use crate::login::RoleName;
-    use crate::password::Password;
 
     fn credentials(role: &str, password: &str) -> Credentials {
         Credentials {
@@ -109,7 +101,7 @@ mod tests {
         let verifier = scram_with_salt("pencil", 4096, &salt).unwrap();
         let expected = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==\
                         $WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
-        assert_eq!(*verifier, expected);
+        assert_eq!(verifier, expected);
     }
 
     #[test]
@@ -131,19 +123,19 @@ mod tests {
     fn c19_iterations_are_the_servers_and_each_salt_is_new() {
         let credentials = credentials("app", "secret");
         let [one, two] = [(); 2].map(|()| Verifier::scram(&credentials, 12_345).unwrap());
-        assert!(one.expose().starts_with("SCRAM-SHA-256$12345:"));
-        assert_ne!(one.expose(), two.expose());
+        assert!(one.0.expose().starts_with("SCRAM-SHA-256$12345:"));
+        assert_ne!(one.0.expose(), two.0.expose());
     }
 
     #[test]
     fn c19_an_md5_verifier_is_salted_with_the_role() {
         let verifier = Verifier::md5(&credentials("md5_user", "password"));
-        assert_eq!(verifier.expose(), "md57cd2b9a92689eab2e58caf2da80afa15");
+        assert_eq!(verifier.0.expose(), "md57cd2b9a92689eab2e58caf2da80afa15");
     }
 
     #[test]
     fn c46_a_verifier_prints_as_nothing() {
         let verifier = Verifier::scram(&credentials("app", "secret"), 4096).unwrap();
-        assert_eq!(format!("{verifier:?}"), "Verifier(…)");
+        assert!(!format!("{verifier:?}").contains("SCRAM"));
     }
 }

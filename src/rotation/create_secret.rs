@@ -26,7 +26,7 @@ pub(super) async fn create_secret(
         rotation
             .store
             .put_pending(&rotation.event.secret_id, rotation.version(), &value, token);
-    let is_new = within(rotation.until, "storing AWSPENDING", put).await?;
+    let is_new = within(rotation.until, "storing AWSPENDING (PutSecretValue)", put).await?;
     Ok(if is_new {
         Outcome::Created
     } else {

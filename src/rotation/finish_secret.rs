@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::report::Outcome;
-use super::{Rotation, target, warn_of_clear_text, within};
+use super::{Rotation, warn_of_clear_text, within};
 use crate::error::Error;
 use crate::postgres::LoginOutcome;
 use crate::secret::{SecretDocument, StagingLabel};
@@ -16,7 +16,7 @@ pub(super) async fn finish_secret(rotation: &Rotation<'_>) -> Result<Outcome, Er
     let from = rotation.versions.version_with(StagingLabel::Current);
     let moved = within(
         rotation.until,
-        "moving AWSCURRENT",
+        "moving AWSCURRENT (UpdateSecretVersionStage)",
         rotation.store.promote(secret, from, rotation.version()),
     )
     .await;
@@ -26,7 +26,7 @@ pub(super) async fn finish_secret(rotation: &Rotation<'_>) -> Result<Outcome, Er
     // An answer may have been lost, and the SDK's second try refused since the label has moved.
     match within(
         rotation.until,
-        "reading the labels again",
+        "reading the labels again (DescribeSecret)",
         rotation.store.versions(secret),
     )
     .await
@@ -57,7 +57,7 @@ async fn look(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<(), E
         LoginOutcome::Refused => {
             let tried = format!("{}: password refused", StagingLabel::Pending);
             return Err(Error::NoWorkingCredential {
-                target: target(&pending.login),
+                target: pending.login.to_string(),
                 tried,
             });
         }

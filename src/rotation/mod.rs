@@ -61,6 +61,7 @@ struct Rotation<'a> {
 
 impl Rotator {
     /// Sets the function up. No call is made.
+    #[must_use]
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let store = Store::new(sdk, config.endpoint.as_deref());
         Self {
@@ -84,7 +85,7 @@ impl Rotator {
             Ok(event) => {
                 report.event(&event);
                 let span = tracing::info_span!("rotation", step = %event.step, secret_id = %event.secret_id, version = %event.version);
-                self.step(event, until, &mut report).instrument(span).await
+                Box::pin(self.step(event, until, &mut report).instrument(span)).await
             }
             Err(error) => Err(error.into()),
         };
@@ -99,15 +100,17 @@ impl Rotator {
         report: &mut Report,
     ) -> Result<Outcome, Error> {
         let step = event.step;
-        let (rotation, new_password) = tokio::join!(
-            Rotation::begin(self, event, until),
-            within(
-                until,
-                "waiting for a random password",
-                self.new_password(step)
-            )
+        let new_password = within(
+            until,
+            "waiting for a random password (GetRandomPassword)",
+            self.new_password(step),
         );
-        let Some(rotation) = rotation? else {
+        // A refusal does not wait for a password that it does not need.
+        let (rotation, new_password) =
+            tokio::try_join!(Rotation::begin(self, event, until), async {
+                Ok(new_password.await)
+            })?;
+        let Some(rotation) = rotation else {
             return Ok(Outcome::AlreadyCurrent);
         };
         report.rotation(&rotation);
@@ -148,17 +151,17 @@ impl<'a> Rotation<'a> {
         let (versions, current, pending) = tokio::join!(
             within(
                 until,
-                "waiting for the secret's labels",
+                "waiting for the labels (DescribeSecret)",
                 store.versions(secret)
             ),
             within(
                 until,
-                "waiting for AWSCURRENT",
+                "waiting for AWSCURRENT (GetSecretValue)",
                 store.labelled(secret, StagingLabel::Current, None)
             ),
             within(
                 until,
-                "waiting for AWSPENDING",
+                "waiting for AWSPENDING (GetSecretValue)",
                 store.labelled(secret, StagingLabel::Pending, Some(&event.version))
             ),
         );
@@ -197,37 +200,33 @@ impl<'a> Rotation<'a> {
 
     /// What opens sessions, until `until` at the latest.
     fn connector(&self, until: Instant) -> Connector<'_> {
+        let hushed = [Some(&self.current), self.pending.as_ref()];
         Connector {
             roots: &self.config.roots,
             transport: self.config.transport,
+            hushed: hushed.map(|document| document.map(|d| &d.login.credentials.password)),
             until: until.min(self.until),
         }
     }
 
-    /// Reads the labels again; `None` where the rotation was finished meanwhile.
+    /// Reads the labels again: whether the rotation was finished meanwhile.
     ///
     /// # Errors
     /// It was cancelled or replaced meanwhile.
-    async fn unless_over(&self) -> Result<Option<SecretVersions>, Error> {
+    async fn is_over(&self) -> Result<bool, Error> {
         let versions = self.store.versions(&self.event.secret_id);
-        let versions = within(self.until, "reading the labels again", versions).await?;
-        let is_over = versions.admit(self.version())? == Admission::AlreadyCurrent;
-        Ok((!is_over).then_some(versions))
+        let versions = within(
+            self.until,
+            "reading the labels again (DescribeSecret)",
+            versions,
+        )
+        .await?;
+        Ok(versions.admit(self.version())? == Admission::AlreadyCurrent)
     }
 
     fn version(&self) -> &VersionId {
         &self.event.version
     }
-}
-
-/// Where a login goes and as whom, for a message.
-fn target(login: &Login) -> String {
-    format!(
-        "{}/{} as {:?}",
-        login.endpoint,
-        login.endpoint.database,
-        login.credentials.role.as_str()
-    )
 }
 
 /// Says that a login is about to go over the network in clear text.

@@ -84,11 +84,11 @@ impl Report {
     pub(super) fn end(self, result: &Result<Outcome, Error>) {
         match result {
             Ok(outcome) => self.line(tracing::Level::INFO, outcome.as_str(), None),
-            Err(error) => self.line(tracing::Level::ERROR, error.name(), Some(error.report())),
+            Err(error) => self.line(tracing::Level::ERROR, error.name(), Some(&error.report())),
         }
     }
 
-    fn line(self, level: tracing::Level, outcome: &str, error: Option<String>) {
+    fn line(self, level: tracing::Level, outcome: &str, error: Option<&str>) {
         let duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let Self {
             step,
@@ -116,9 +116,9 @@ impl Report {
             };
         }
         if level == tracing::Level::ERROR {
-            say!(error)
+            say!(error);
         } else {
-            say!(info)
+            say!(info);
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) async fn set_secret(rotation: &Rotation<'_>) -> Result<Outcome, Error
             Opening::AlreadySet => return Ok(Outcome::AlreadySet),
             Opening::Session(session) => session,
         };
-        if !session.checks_passwords {
+        if !session.checks_passwords() {
             tracing::warn!(host = %pending.login.endpoint, "the server lets this role in without a password");
         }
         let changed = rotation

@@ -1,13 +1,11 @@
 //! Who changes whose password: the one place where the strategies differ.
 
-use super::{Rotation, superuser, target, within};
+use super::{Rotation, superuser, within};
 use crate::error::Error;
 use crate::event::Step;
 use crate::login::{Login, Pair, RoleName};
 use crate::postgres::{LoginOutcome, Session};
-use crate::secret::{
-    SecretDocument, SecretId, SecretVersions, StagingLabel, StoreError, VersionId,
-};
+use crate::secret::{SecretDocument, SecretId, StagingLabel, StoreError, VersionId};
 
 /// How a secret rotates (AWS, *Lambda function rotation strategies*).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +86,7 @@ impl Strategy {
         }
         Err(Error::ForeignTarget(format!(
             "the pending version names {}, and this rotation is for {} as {:?}",
-            target(pending),
+            pending,
             current.endpoint,
             role.as_str()
         )))
@@ -114,8 +112,8 @@ async fn open_superuser(rotation: &Rotation<'_>, superuser: &SecretId) -> Result
     let superuser = superuser::find(rotation, superuser).await?;
     let connector = rotation.connector(rotation.until);
     let (in_use, above) = tokio::join!(connector.log_in(current), connector.log_in(&superuser));
-    let refused = |name: &str, login| Error::NoWorkingCredential {
-        target: target(login),
+    let refused = |name: &str, login: &Login| Error::NoWorkingCredential {
+        target: login.to_string(),
         tried: format!("{name}: password refused"),
     };
     let in_use = in_use.session(|| refused(StagingLabel::Current.as_str(), current));
@@ -154,17 +152,21 @@ async fn open_own(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<O
         session.close().await;
         return Ok(Opening::AlreadySet);
     }
-    // The search goes on among versions that are over: a call that comes late must not undo what came after it.
-    let Some(versions) = rotation.unless_over().await? else {
-        return Ok(Opening::AlreadySet);
+    let mut found = search.previous().await?;
+    if found.is_none() {
+        found = search.history().await?;
+    }
+    let Some(session) = found else {
+        return Err(search.failed());
     };
-    if let Some(session) = search.previous().await? {
-        return Ok(Opening::Session(session));
+    // Others may have worked on the secret meanwhile: a call that comes late must not undo what came after it.
+    match rotation.is_over().await {
+        Ok(false) => Ok(Opening::Session(session)),
+        over => {
+            session.close().await;
+            over.map(|_| Opening::AlreadySet)
+        }
     }
-    if let Some(session) = search.history(&versions).await? {
-        return Ok(Opening::Session(session));
-    }
-    Err(search.failed())
 }
 
 /// The search for a password that works, and what it found so far.
@@ -201,7 +203,7 @@ impl Search<'_> {
             ..
         } = self.rotation;
         let value = store.labelled(&event.secret_id, StagingLabel::Previous, None);
-        let value = within(*until, "waiting for AWSPREVIOUS", value).await?;
+        let value = within(*until, "waiting for AWSPREVIOUS (GetSecretValue)", value).await?;
         let document = value.map(|value| SecretDocument::parse(StagingLabel::Previous, value));
         let Some(document) = document else {
             return Ok(None);
@@ -211,17 +213,18 @@ impl Search<'_> {
     }
 
     /// A rotation that was cancelled after the change leaves its password in a version without a label.
-    async fn history(&mut self, versions: &SecretVersions) -> Result<Option<Session>, Error> {
+    async fn history(&mut self) -> Result<Option<Session>, Error> {
         let Rotation {
             store,
             event,
             until,
+            versions,
             ..
         } = self.rotation;
         let secret = &event.secret_id;
         let history = within(
             *until,
-            "waiting for the secret's older versions",
+            "waiting for the older versions (ListSecretVersionIds)",
             store.history(secret),
         )
         .await;
@@ -239,7 +242,7 @@ impl Search<'_> {
         for version in history.iter().filter(|v| is_older(v)).take(OLDER_VERSIONS) {
             let value = within(
                 *until,
-                "waiting for an older version",
+                "waiting for an older version (GetSecretValue)",
                 store.unlabelled(secret, version),
             )
             .await;
@@ -280,7 +283,7 @@ impl Search<'_> {
         if !login.endpoint.is_same_server(&current.endpoint)
             || login.credentials.role != current.credentials.role
         {
-            let foreign = format!("{name} names {}", target(login));
+            let foreign = format!("{name} names {login}");
             if name == StagingLabel::Previous.as_str() {
                 self.foreign = Some(foreign);
             } else {
@@ -299,7 +302,10 @@ impl Search<'_> {
     }
 
     fn failed(self) -> Error {
-        let (target, tried) = (target(&self.rotation.current.login), self.tried.join(", "));
+        let (target, tried) = (
+            self.rotation.current.login.to_string(),
+            self.tried.join(", "),
+        );
         match self.foreign {
             Some(foreign) => Error::ForeignTarget(format!(
                 "no version logs in to {target} ({tried}), and {foreign}"

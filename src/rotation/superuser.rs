@@ -9,7 +9,12 @@ use crate::secret::{Address, SecretId, StagingLabel, SuperuserDocument};
 /// password goes nowhere else.
 pub(super) async fn find(rotation: &Rotation<'_>, secret: &SecretId) -> Result<Login, Error> {
     let value = rotation.store.labelled(secret, StagingLabel::Current, None);
-    let value = within(rotation.until, "waiting for the superuser secret", value).await?;
+    let value = within(
+        rotation.until,
+        "waiting for the superuser secret (GetSecretValue)",
+        value,
+    )
+    .await?;
     let document = SuperuserDocument::read(value)?;
     let (host, port) = match document.host {
         Some(host) => (host, document.port),
@@ -53,7 +58,12 @@ async fn managed_address(
         ))
     };
     let tag = rotation.store.tag(secret, &MANAGED_BY);
-    let Some(arn) = within(rotation.until, "reading the superuser secret's tags", tag).await?
+    let Some(arn) = within(
+        rotation.until,
+        "reading the superuser secret's tags (DescribeSecret)",
+        tag,
+    )
+    .await?
     else {
         return Err(unknown(format!(
             "has none of the tags {}",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::report::Outcome;
-use super::{Rotation, target, warn_of_clear_text};
+use super::{Rotation, warn_of_clear_text};
 use crate::error::Error;
 use crate::postgres::{LoginOutcome, Session};
 use crate::secret::{SecretDocument, StagingLabel};
@@ -15,18 +15,19 @@ pub(super) async fn test_secret(rotation: &Rotation<'_>) -> Result<Outcome, Erro
     let pending = rotation.pending()?;
     warn_of_clear_text(&pending.login);
     let session = log_in(rotation, pending).await?;
-    let identity = session.identity(rotation.strategy.pair()).await;
+    let connector = rotation.connector(rotation.until);
+    let identity = connector.identity(&session, rotation.strategy.pair()).await;
     session.close().await;
     let identity = identity?;
     if identity.role != pending.login.credentials.role.as_str() {
         return Err(Error::UnexpectedRole {
-            target: target(&pending.login),
+            target: pending.login.to_string(),
             found: identity.role,
         });
     }
     if !identity.is_equal {
         return Err(Error::NotEqual {
-            target: target(&pending.login),
+            target: pending.login.to_string(),
         });
     }
     Ok(Outcome::Tested)
@@ -51,7 +52,7 @@ async fn log_in(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<Ses
             LoginOutcome::Refused => {
                 let tried = format!("{}: password refused", StagingLabel::Pending);
                 return Err(Error::NoWorkingCredential {
-                    target: target(&pending.login),
+                    target: pending.login.to_string(),
                     tried,
                 });
             }

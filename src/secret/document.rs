@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{SecretId, StagingLabel};
+use super::{SecretId, StagingLabel, Value};
 use crate::login::{Credentials, Endpoint, Login, RoleName, TlsMode};
 use crate::password::Password;
 
@@ -50,7 +50,7 @@ impl SuperuserDocument {
     ///
     /// # Errors
     /// [`MalformedSecret`].
-    pub(crate) fn read(value: Option<Option<Password>>) -> Result<Self, MalformedSecret> {
+    pub(crate) fn read(value: Option<Value>) -> Result<Self, MalformedSecret> {
         let read = |text: Password| {
             let keys = Keys::read(text.expose())?;
             keys.engine()?;
@@ -77,10 +77,7 @@ impl SecretDocument {
     ///
     /// # Errors
     /// [`MalformedSecret`] where a key is missing, given twice, or not of the form that it must have.
-    pub(crate) fn parse(
-        label: StagingLabel,
-        text: Option<Password>,
-    ) -> Result<Self, MalformedSecret> {
+    pub(crate) fn parse(label: StagingLabel, text: Value) -> Result<Self, MalformedSecret> {
         let malformed = |problem| MalformedSecret {
             label,
             of: "",
@@ -107,10 +104,7 @@ impl SecretDocument {
     ///
     /// # Errors
     /// [`MalformedSecret`].
-    pub(crate) fn read(
-        label: StagingLabel,
-        value: Option<Option<Password>>,
-    ) -> Result<Self, MalformedSecret> {
+    pub(crate) fn read(label: StagingLabel, value: Option<Value>) -> Result<Self, MalformedSecret> {
         Self::parse(label, value.ok_or_else(|| Self::missing(label))?)
     }
 
@@ -167,7 +161,9 @@ impl<'a> Keys<'a> {
             .find(|(i, (key, _))| keys.iter().take(*i).any(|(k, _)| k == key));
         match twice {
             // Any other key may be anybody's words.
-            Some((_, (key, _))) if READ.contains(&key.as_str()) => Err(format!("has the key {key:?} twice")),
+            Some((_, (key, _))) if READ.contains(&key.as_str()) => {
+                Err(format!("has the key {key:?} twice"))
+            }
             Some(_) => Err("has a key twice".to_owned()),
             None => Ok(Self { text, keys }),
         }
@@ -197,7 +193,9 @@ impl<'a> Keys<'a> {
     fn engine(&self) -> Result<(), String> {
         match self.text("engine")?.as_deref() {
             None | Some("postgres" | "aurora-postgresql") => Ok(()),
-            Some(_) => Err(r#"has an "engine" other than postgres and aurora-postgresql"#.to_owned()),
+            Some(_) => {
+                Err(r#"has an "engine" other than postgres and aurora-postgresql"#.to_owned())
+            }
         }
     }
 
@@ -243,7 +241,7 @@ impl<'a> Keys<'a> {
                 Ok(TlsMode::VerifyFull)
             }
             _ => Err(format!(
-                r#"has {key:?} set to neither true, false, nor a mode of libpq's (such as verify-full)"#
+                r"has {key:?} set to neither true, false, nor a mode of libpq's (such as verify-full)"
             )),
         }
     }
@@ -285,7 +283,17 @@ impl<'a> Keys<'a> {
 
 /// The keys that are read.
 const READ: [&str; 11] = [
-    "database", "dbname", "engine", "host", "masterarn", "password", "port", "ssl", "ssl_mode", "sslmode", "username",
+    "database",
+    "dbname",
+    "engine",
+    "host",
+    "masterarn",
+    "password",
+    "port",
+    "ssl",
+    "ssl_mode",
+    "sslmode",
+    "username",
 ];
 const BINARY: &str = "is binary, not a JSON text";
 const NO_VALUE: &str = "does not exist: the version has no value";

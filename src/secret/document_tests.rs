@@ -243,7 +243,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Keys and values in any order, as text: serde_json's own map would sort them.
+/// Keys and values in any order, as text: `serde_json`'s own map would sort them.
 fn object_text(entries: &[(String, Value)], pretty: bool) -> String {
     let entries: Vec<_> = entries
         .iter()

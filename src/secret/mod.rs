@@ -9,5 +9,5 @@ mod versions;
 pub(crate) use document::{MalformedSecret, SecretDocument, SuperuserDocument};
 pub(crate) use id::{RotationToken, SecretId, StagingLabel, VersionId};
 pub(crate) use instances::{Address, Instances};
-pub(crate) use store::{Store, StoreError};
+pub(crate) use store::{Store, StoreError, Value};
 pub(crate) use versions::{Admission, Inadmissible, SecretVersions};

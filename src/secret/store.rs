@@ -23,7 +23,7 @@ pub(crate) struct Store {
 }
 
 /// The value of one version: `None` where it is binary.
-pub(super) type Value = Option<Password>;
+pub(crate) type Value = Option<Password>;
 
 /// Why a call to Secrets Manager failed.
 #[derive(Debug, thiserror::Error)]

@@ -1,16 +1,13 @@
-//! What is called, and when it may go on: C1–C3, C8, C9.
+//! What is called, and when it may go on: C1–C3.
 
 use serde_json::json;
-use testbed::{Fault, Function, World};
+use testbed::{Fault, World};
 
-use super::{created, failed, world};
+use super::{cancel, created, failed, stored_verifier, world};
 
 /// A step that must fail before anything was touched: it read, and did no more.
 async fn touches_nothing(world: &World, step: &str, token: &str, name: &str) -> String {
-    let (labels, verifier) = (
-        world.labels().await.unwrap(),
-        verifier(&world).await,
-    );
+    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(world).await);
     let connections = world.db.connections();
     world.api.forget();
     let message = failed(&world.step(step, token).await, name);
@@ -25,11 +22,7 @@ async fn touches_nothing(world: &World, step: &str, token: &str, name: &str) -> 
     );
     assert_eq!(world.db.connections(), connections, "{step}");
     assert_eq!(world.labels().await.unwrap(), labels, "{step}");
-    assert_eq!(
-        verifier(&world).await,
-        verifier,
-        "{step}"
-    );
+    assert_eq!(stored_verifier(world).await, verifier, "{step}");
     message
 }
 
@@ -37,10 +30,7 @@ async fn touches_nothing(world: &World, step: &str, token: &str, name: &str) -> 
 async fn c1_a_version_that_is_current_already_is_a_success_and_nothing_is_touched() {
     let world = world().start().await.unwrap();
     let done = world.rotate().await.unwrap().token;
-    let (labels, verifier) = (
-        world.labels().await.unwrap(),
-        verifier(&world).await,
-    );
+    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(&world).await);
     let connections = world.db.connections();
     for step in testbed::world::STEPS {
         world.api.forget();
@@ -57,10 +47,7 @@ async fn c1_a_version_that_is_current_already_is_a_success_and_nothing_is_touche
     }
     assert_eq!(world.db.connections(), connections);
     assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(
-        verifier(&world).await,
-        verifier
-    );
+    assert_eq!(stored_verifier(&world).await, verifier);
     world.finish().await.unwrap();
 }
 
@@ -196,161 +183,18 @@ async fn c3_test_secret_may_be_the_only_step_ever_called() {
 }
 
 #[tokio::test]
-async fn c8_the_settings_of_awss_functions_reach_get_random_password() {
-    let default = json!({"PasswordLength": 32, "ExcludeCharacters": ":/@\"'\\", "ExcludeNumbers": false,
-        "ExcludePunctuation": false, "ExcludeUppercase": false, "ExcludeLowercase": false,
-        "RequireEachIncludedType": true});
-    let set = json!({"PasswordLength": 21, "ExcludeCharacters": "abc", "ExcludeNumbers": true,
-        "ExcludePunctuation": true, "ExcludeUppercase": false, "ExcludeLowercase": false,
-        "RequireEachIncludedType": false});
-    let configured = world()
-        .env("PASSWORD_LENGTH", "21")
-        .env("EXCLUDE_CHARACTERS", "abc")
-        .env("EXCLUDE_NUMBERS", "Yes");
-    let configured = configured
-        .env("EXCLUDE_PUNCTUATION", "1")
-        .env("REQUIRE_EACH_INCLUDED_TYPE", "N");
-    for (builder, expected) in [(world(), default), (configured, set)] {
-        let world = builder.start().await.unwrap();
-        created(&world).await;
-        let calls = world.api.calls();
-        let asked = calls
-            .iter()
-            .find(|call| call.operation == "GetRandomPassword")
-            .unwrap();
-        for (field, value) in expected.as_object().unwrap() {
-            let absent = if value == &json!(false) {
-                Some(value)
-            } else {
-                None
-            };
-            assert_eq!(asked.sent(field).or(absent), Some(value), "{field}");
-        }
-        let length = world.password("AWSPENDING").await.unwrap().chars().count();
-        assert_eq!(json!(length), expected["PasswordLength"]);
-        world.finish().await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn c8_a_setting_that_cannot_be_used_stops_the_start_and_is_named() {
-    for (name, value) in [
-        ("PASSWORD_LENGTH", "0"),
-        ("PASSWORD_LENGTH", "thirty"),
-        ("EXCLUDE_NUMBERS", "maybe"),
-        ("REQUIRE_EACH_INCLUDED_TYPE", ""),
-        ("EXCLUDE_CHARACTERS", "0123456789"),
-        ("PASSWORD_TRANSPORT", "text"),
-        ("SECRETS_MANAGER_ENDPOINT", "nowhere"),
-        ("PGSSLROOTCERT", "/no/such/file"),
-    ] {
-        let started = Function::builder(env!("CARGO_BIN_EXE_db-rotation"))
-            .env(name, value)
-            .start()
-            .await;
-        let failure = started.unwrap_err();
-        assert_eq!(
-            failure.output.matches(name).count(),
-            1,
-            "{}",
-            failure.output
-        );
-        assert_eq!(failure.output.lines().count(), 1, "{}", failure.output);
-        assert!(
-            failure.exit.is_some_and(|exit| !exit.success()),
-            "{failure}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn c9_the_value_is_put_under_the_events_token_as_pending_with_the_rotation_token() {
+async fn c1_a_refusal_does_not_wait_for_what_it_does_not_need() {
     let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    let calls = world.api.calls();
-    let put = calls
-        .iter()
-        .find(|call| call.operation == "PutSecretValue")
-        .unwrap();
-    assert_eq!(put.sent_text("ClientRequestToken"), Some(token.as_str()));
-    assert_eq!(put.sent("VersionStages"), Some(&json!(["AWSPENDING"])));
-    let event = world.event("createSecret", &token);
-    assert_eq!(
-        put.sent_text("RotationToken"),
-        event["RotationToken"].as_str()
-    );
-    assert!(
-        world.logs_in(&world.first_password).await.unwrap(),
-        "createSecret does not tell the database"
-    );
-    world.finish().await.unwrap();
-}
-
-#[tokio::test]
-async fn c9_a_pending_value_is_kept_by_every_later_call() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    let value = world.pending().await.unwrap();
-    for _ in 0..2 {
-        world.api.forget();
-        world.step("createSecret", &token).await.success().unwrap();
-        assert!(
-            !world
-                .api
-                .operations()
-                .contains(&"PutSecretValue".to_owned())
-        );
-    }
-    world.step("setSecret", &token).await.success().unwrap();
-    world.step("createSecret", &token).await.success().unwrap();
-    assert_eq!(world.pending().await.unwrap(), value);
-    world.finish().await.unwrap();
-}
-
-#[tokio::test]
-async fn c9_a_lost_race_is_a_success_and_the_winners_value_stays() {
-    let world = world().start().await.unwrap();
-    let token = world.begin().await.unwrap();
-    let mut winner = world.current().await.unwrap().unwrap();
-    winner["password"] = json!("the winner's password");
-    let (secrets, secret, value) = (
-        world.secrets.clone(),
-        world.secret.clone(),
-        winner.to_string(),
-    );
-    world.api.before("PutSecretValue", 1, move |call| {
-        let (secrets, secret, value) = (secrets.clone(), secret.clone(), value.clone());
-        async move {
-            let token = call.sent_text("ClientRequestToken");
-            secrets
-                .put_value(&secret, token, &["AWSPENDING"], &value)
-                .await
-                .unwrap();
-        }
-    });
-    world.step("createSecret", &token).await.success().unwrap();
-    assert_eq!(
-        world.password("AWSPENDING").await.unwrap(),
-        "the winner's password"
-    );
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
-}
-
-#[tokio::test]
-async fn c9_a_put_whose_answer_is_lost_leaves_one_value_and_is_a_success() {
-    let world = world().start().await.unwrap();
-    for fault in [
-        Fault::DropAfter,
-        Fault::DropBefore,
-        Fault::error("ThrottlingException"),
-        Fault::error("InternalServiceError"),
-    ] {
-        let token = world.begin().await.unwrap();
-        world.api.answer("PutSecretValue", 1, fault.clone());
-        let put = world.step("createSecret", &token).await;
-        put.success().unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
-        world.steps(&token).await.unwrap();
-    }
+    let unknown = "00000000-0000-4000-a000-000000000000";
+    world.api.answer("GetRandomPassword", 1.., Fault::Stall);
+    let create = world
+        .function
+        .invoke(
+            &world.event("createSecret", unknown),
+            std::time::Duration::from_secs(10),
+        )
+        .await;
+    failed(&create, "VersionNotStaged");
+    assert!(create.took.as_secs() < 2, "{:?}", create.took);
     world.finish().await.unwrap();
 }

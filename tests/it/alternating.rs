@@ -7,16 +7,16 @@ use testbed::{Postgres, Secret, SecretsManager, World, unique};
 use super::world;
 
 /// A world whose secret has a superuser.
-pub struct Alternating {
-    pub world: World,
-    pub superuser: Secret,
-    pub superuser_role: String,
-    pub superuser_password: String,
+pub(super) struct Alternating {
+    pub(super) world: World,
+    pub(super) superuser: Secret,
+    pub(super) superuser_role: String,
+    pub(super) superuser_password: String,
 }
 
 impl Alternating {
     /// With a superuser that is no `SUPERUSER` but may create roles, and has ADMIN on the original.
-    pub async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let cluster = Postgres::shared().await.unwrap();
         Self::with(world(), &cluster, "CREATEROLE")
             .await
@@ -24,7 +24,7 @@ impl Alternating {
             .await
     }
 
-    pub async fn with(builder: Builder, cluster: &Postgres, attributes: &str) -> Self {
+    pub(super) async fn with(builder: Builder, cluster: &Postgres, attributes: &str) -> Self {
         let secrets = SecretsManager::shared().await.unwrap();
         let (superuser_role, superuser_password) = (unique("rotator"), unique("rotator-password"));
         cluster
@@ -55,7 +55,7 @@ impl Alternating {
         this
     }
 
-    pub async fn admin_on_original(self) -> Self {
+    pub(super) async fn admin_on_original(self) -> Self {
         if self.world.postgres.major() >= 16 {
             let grant = format!(
                 "GRANT \"{}\" TO {} WITH ADMIN OPTION",
@@ -67,7 +67,7 @@ impl Alternating {
     }
 
     /// Writes the superuser secret, with changes.
-    pub async fn name_superuser(&self, edit: impl FnOnce(&mut Value)) {
+    pub(super) async fn name_superuser(&self, edit: impl FnOnce(&mut Value)) {
         let mut value = json!({
             "engine": "postgres", "host": self.world.postgres.host(), "port": self.world.db.port(),
             "username": self.superuser_role, "password": self.superuser_password,
@@ -81,17 +81,17 @@ impl Alternating {
         put.await.unwrap();
     }
 
-    pub fn clone_role(&self) -> String {
+    pub(super) fn clone_role(&self) -> String {
         format!("{}_clone", self.world.role)
     }
 
     /// The role and password of `AWSCURRENT`.
-    pub async fn current(&self) -> (String, String) {
+    pub(super) async fn current(&self) -> (String, String) {
         let value = self.world.current().await.unwrap().unwrap();
         (text(&value, "username"), text(&value, "password"))
     }
 
-    pub async fn current_logs_in(&self) -> bool {
+    pub(super) async fn current_logs_in(&self) -> bool {
         let (role, password) = self.current().await;
         self.world
             .postgres
@@ -100,7 +100,7 @@ impl Alternating {
             .unwrap()
     }
 
-    pub async fn value(&self, sql: &str) -> Option<String> {
+    pub(super) async fn value(&self, sql: &str) -> Option<String> {
         self.world.postgres.value(sql).await.unwrap()
     }
 }

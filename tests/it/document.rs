@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testbed::{World, unique};
 
-use super::{created, failed, world};
+use super::{become_current, become_pending, created, current_text, failed, set_password, world};
 
 const PASSWORD: &str = "a-first-password-to-find";
 
@@ -45,7 +45,7 @@ async fn c5_all_but_the_password_survives_two_rotations_to_the_letter() {
 
 /// createSecret with `value` as the current one; the refusal.
 async fn refused_as_current(world: &World, token: &str, value: &str) -> String {
-    become_current(&world, value).await;
+    become_current(world, value).await;
     failed(&world.step("createSecret", token).await, "SecretMalformed")
 }
 

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use testbed::{DbGate, World, unique};
 
-use super::{created, failed, world};
+use super::{
+    become_current, become_pending, cancel, created, failed, set_password, stored_verifier, world,
+};
 
 /// Stages a version whose value is the current one with a change.
 async fn staged_with(world: &World, edit: impl FnOnce(&mut Value)) -> String {
@@ -11,16 +13,13 @@ async fn staged_with(world: &World, edit: impl FnOnce(&mut Value)) -> String {
     value["password"] = json!("a password put by hand");
     edit(&mut value);
     let token = world.begin().await.unwrap();
-    become_pending(&world, &token, &value.to_string()).await;
+    become_pending(world, &token, &value.to_string()).await;
     token
 }
 
 /// Every step must refuse the pending version before it opens any connection.
 async fn refused_everywhere(world: &World, token: &str, names: &str) {
-    let (labels, verifier) = (
-        world.labels().await.unwrap(),
-        verifier(&world).await,
-    );
+    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(world).await);
     let connections = world.db.connections();
     for step in testbed::world::STEPS {
         let message = failed(&world.step(step, token).await, "ForeignTarget");
@@ -28,11 +27,8 @@ async fn refused_everywhere(world: &World, token: &str, names: &str) {
     }
     assert_eq!(world.db.connections(), connections);
     assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(
-        verifier(&world).await,
-        verifier
-    );
-    cancel(&world).await;
+    assert_eq!(stored_verifier(world).await, verifier);
+    cancel(world).await;
 }
 
 #[tokio::test]
@@ -72,7 +68,7 @@ async fn c18_a_pending_version_that_names_another_server_opens_no_connection() {
     let token = staged_with(&world, |value| value["host"] = json!("127.0.0.1")).await;
     refused_everywhere(&world, &token, "127.0.0.1").await;
     let token = staged_with(&world, |value| {
-        value["host"] = json!("localhost.evil.example")
+        value["host"] = json!("localhost.evil.example");
     })
     .await;
     refused_everywhere(&world, &token, "localhost.evil.example").await;

@@ -1,9 +1,9 @@
-//! Which password still works, where the secret and the database have lost each other: C11–C15, C17.
+//! Which password still works, where the secret and the database have lost each other: C11–C13, C15, C17.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testbed::{Fault, Postgres, World};
 
-use super::{created, failed, world};
+use super::{created, failed, set_password, stored_verifier, warnings, world};
 
 /// `ALTER ROLE` statements that the function sent since the world began.
 fn changes(world: &World) -> usize {
@@ -15,19 +15,10 @@ fn changes(world: &World) -> usize {
 }
 
 /// A value like the current one with another password.
-async fn value_with(world: &World, password: &str) -> String {
+pub(super) async fn value_with(world: &World, password: &str) -> String {
     let mut value = world.current().await.unwrap().unwrap();
     value["password"] = json!(password);
     value.to_string()
-}
-
-/// A rotation that was cancelled after the `ALTER ROLE`, its label removed; the password it left behind.
-async fn cancelled_after_the_change(world: &World) -> (String, String) {
-    let token = created(world).await;
-    world.step("setSecret", &token).await.success().unwrap();
-    let orphan = world.password("AWSPENDING").await.unwrap();
-    cancel(&world).await;
-    (token, orphan)
 }
 
 #[tokio::test]
@@ -54,14 +45,11 @@ async fn c12_where_the_pending_password_works_there_is_no_second_change() {
     let world = world().start().await.unwrap();
     let token = created(&world).await;
     world.step("setSecret", &token).await.success().unwrap();
-    let verifier = verifier(&world).await;
+    let verifier = stored_verifier(&world).await;
     for _ in 0..2 {
         world.step("setSecret", &token).await.success().unwrap();
     }
-    assert_eq!(
-        verifier(&world).await,
-        verifier
-    );
+    assert_eq!(stored_verifier(&world).await, verifier);
     assert_eq!(changes(&world), 1);
     world.steps(&token).await.unwrap();
     world.finish().await.unwrap();
@@ -91,122 +79,12 @@ async fn c13_where_only_the_previous_password_works_the_change_is_made_from_ther
 }
 
 #[tokio::test]
-async fn c14_a_password_orphaned_by_a_cancelled_rotation_is_found_again() {
-    let world = world().start().await.unwrap();
-    let (orphaned, password) = cancelled_after_the_change(&world).await;
-    assert!(
-        !world.logs_in(&world.first_password).await.unwrap(),
-        "the lock-out"
-    );
-    assert!(world.logs_in(&password).await.unwrap());
-    let token = created(&world).await;
-    let set = world.step("setSecret", &token).await;
-    set.success().unwrap();
-    let warnings = warnings(&set);
-    assert!(
-        warnings.len() == 1 && warnings[0].contains(&orphaned),
-        "{warnings:?}"
-    );
-    world.steps(&token).await.unwrap();
-    assert!(
-        world
-            .logs_in(&world.password("AWSCURRENT").await.unwrap())
-            .await
-            .unwrap()
-    );
-    world.finish().await.unwrap();
-}
-
-#[tokio::test]
-async fn c14_the_newest_ten_older_versions_are_tried_newest_first_and_no_more() {
-    let world = world().start().await.unwrap();
-    let mut versions = Vec::new();
-    for n in 1..=12 {
-        let value = value_with(&world, &format!("an older password {n}")).await;
-        versions.push(
-            world
-                .secrets
-                .put_value(&world.secret, None, &["mine"], &value)
-                .await
-                .unwrap(),
-        );
-    }
-    // A version with a label of the owner's own is one like any other.
-    set_password(&world, "an older password 1").await;
-    let token = created(&world).await;
-    let from = world.postgres.mark();
-    let message = failed(
-        &world.step("setSecret", &token).await,
-        "NoWorkingCredential",
-    );
-    let at: Vec<_> = versions
-        .iter()
-        .rev()
-        .map(|version| message.find(version.as_str()))
-        .collect();
-    assert!(
-        at[..10].is_sorted() && at[..10].iter().all(Option::is_some),
-        "{message}"
-    );
-    assert!(at[10..].iter().all(Option::is_none), "{message}");
-    assert_eq!(
-        world.postgres.refusals(&world.role, from).len(),
-        12,
-        "current, pending and ten"
-    );
-
-    set_password(&world, "an older password 3").await;
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
-}
-
-#[tokio::test]
-async fn c14_an_older_version_on_a_later_page_is_found() {
-    let world = world().start().await.unwrap();
-    let (_, password) = cancelled_after_the_change(&world).await;
-    let token = created(&world).await;
-    let page = json!({"ARN": world.secret.arn, "Name": world.secret.name, "Versions": [], "NextToken": "0"});
-    world.api.answer(
-        "ListSecretVersionIds",
-        1,
-        Fault::Status(200, page.to_string()),
-    );
-    world.step("setSecret", &token).await.success().unwrap();
-    assert!(!world.logs_in(&password).await.unwrap());
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
-}
-
-#[tokio::test]
-async fn c14_older_versions_that_cannot_be_read_or_name_another_server_do_not_stop_the_search() {
-    let world = world().start().await.unwrap();
-    let (_, password) = cancelled_after_the_change(&world).await;
-    let decoy = testbed::DbGate::decoy().await.unwrap();
-    let mut foreign: Value = serde_json::from_str(&value_with(&world, &password).await).unwrap();
-    foreign["port"] = json!(decoy.port());
-    for value in ["no JSON", "{}", &foreign.to_string()] {
-        world
-            .secrets
-            .put_value(&world.secret, None, &["mine"], value)
-            .await
-            .unwrap();
-    }
-    let token = created(&world).await;
-    world.steps(&token).await.unwrap();
-    assert_eq!(decoy.connections(), 0);
-    world.finish().await.unwrap();
-}
-
-#[tokio::test]
 async fn c15_where_nothing_works_every_version_tried_is_told_and_nothing_is_touched() {
     let world = world().start().await.unwrap();
     world.rotate().await.unwrap();
     set_password(&world, "changed by hand").await;
     let token = created(&world).await;
-    let (labels, verifier) = (
-        world.labels().await.unwrap(),
-        verifier(&world).await,
-    );
+    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(&world).await);
     let message = failed(
         &world.step("setSecret", &token).await,
         "NoWorkingCredential",
@@ -219,10 +97,7 @@ async fn c15_where_nothing_works_every_version_tried_is_told_and_nothing_is_touc
         assert!(message.contains(version), "{message}");
     }
     assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(
-        verifier(&world).await,
-        verifier
-    );
+    assert_eq!(stored_verifier(&world).await, verifier);
     assert!(world.logs_in("changed by hand").await.unwrap());
 
     // What an administrator is told to do helps.

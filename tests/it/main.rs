@@ -5,30 +5,38 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test that cannot go on has failed"
 )]
 
 mod admission;
 mod alternating;
 mod bounds;
+mod creation;
 mod document;
 mod foreign;
 mod interrupted;
 mod lost_and_found;
+mod md5;
+mod orphaned;
+mod out_of_reach;
 mod promotion;
 mod refused;
 mod said;
 mod secrecy;
 mod server;
+mod sessions;
 mod single_user;
+mod stack;
 mod tested;
 mod tls;
 mod unreachable;
 mod verifier;
 
 use testbed::world::Builder;
-use testbed::{Invocation, World};
+use testbed::{Function, Invocation, Session, World};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::LocalSet;
 
 /// A world for the program that ships.
 fn world() -> Builder {
@@ -52,6 +60,107 @@ fn failed(invocation: &Invocation, name: &str) -> String {
         "{invocation:?}"
     );
     failure.error_message.clone()
+}
+
+/// The warnings among what a step wrote.
+fn warnings(invocation: &Invocation) -> Vec<&String> {
+    invocation
+        .log
+        .iter()
+        .filter(|line| line.contains("WARN"))
+        .collect()
+}
+
+/// The text that has `AWSCURRENT`, to the letter.
+async fn current_text(world: &World) -> String {
+    world
+        .secrets
+        .value(&world.secret, "AWSCURRENT")
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// The owner writes another current value.
+async fn become_current(world: &World, value: &str) {
+    world
+        .secrets
+        .put_value(&world.secret, None, &["AWSCURRENT"], value)
+        .await
+        .unwrap();
+}
+
+/// Somebody else writes the value of the version that a rotation has staged.
+async fn become_pending(world: &World, token: &str, value: &str) {
+    world
+        .secrets
+        .put_value(&world.secret, Some(token), &["AWSPENDING"], value)
+        .await
+        .unwrap();
+}
+
+/// What a change told the server in the password's place.
+fn given(sql: &str) -> &str {
+    let literal = sql.split("PASSWORD ").nth(1).unwrap();
+    literal.split('\'').nth(1).unwrap()
+}
+
+/// An operator cancels the rotation.
+async fn cancel(world: &World) {
+    world
+        .secrets
+        .remove_label(&world.secret, "AWSPENDING")
+        .await
+        .unwrap();
+}
+
+/// What the server has instead of the role's password.
+async fn stored_verifier(world: &World) -> Option<String> {
+    world.postgres.verifier(&world.role).await.unwrap()
+}
+
+/// An administrator changes the role's password.
+async fn set_password(world: &World, password: &str) {
+    world
+        .postgres
+        .set_password(&world.role, password)
+        .await
+        .unwrap();
+}
+
+/// Locks the role against any change, until the session commits, rolls back or is dropped.
+async fn lock(world: &World) -> Session {
+    let holder = world.postgres.admin_session("postgres").await.unwrap();
+    let change = format!("BEGIN; ALTER ROLE \"{}\" CONNECTION LIMIT 9", world.role);
+    holder.run(&change).await.unwrap();
+    holder
+}
+
+/// Another process of the function's, for the same secret.
+async fn second_function(world: &World) -> Function {
+    let second = Function::builder(env!("CARGO_BIN_EXE_db-rotation"));
+    let second = second.env("SECRETS_MANAGER_ENDPOINT", &world.api.url());
+    let ca = world.postgres.ca_pem_path();
+    second
+        .env("PGSSLROOTCERT", &ca.to_string_lossy())
+        .start()
+        .await
+        .unwrap()
+}
+
+/// Runs tests that mostly wait at the same time.
+async fn at_once<F: Future<Output = ()> + 'static>(tests: impl IntoIterator<Item = F>) {
+    let here = LocalSet::new();
+    let running: Vec<_> = tests
+        .into_iter()
+        .map(|test| here.spawn_local(test))
+        .collect();
+    let all = async {
+        for test in running {
+            test.await.unwrap();
+        }
+    };
+    here.run_until(all).await;
 }
 
 /// A port that swallows packets, as a security group does: its queue of connections is full.

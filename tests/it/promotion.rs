@@ -3,8 +3,9 @@
 use serde_json::json;
 use testbed::{Fault, World};
 
+use super::interrupted::begun;
 use super::server::{Say, Server, usual};
-use super::{created, failed, world};
+use super::{become_pending, created, failed, set_password, warnings, world};
 
 /// finishSecret must fail with this error and leave the labels where they are.
 async fn stays_pending(world: &World, token: &str, name: &str) -> String {
@@ -78,6 +79,28 @@ async fn c38_a_call_that_failed_is_a_failure_and_a_retry_completes_it() {
 }
 
 #[tokio::test]
+async fn c38_an_answer_lost_and_a_retry_refused_is_no_failure() {
+    let world = world().start().await.unwrap();
+    for fault in [Fault::DropAfter, Fault::TruncatedBody, Fault::MalformedBody] {
+        let token = begun(&world, 3).await;
+        world
+            .api
+            .answer("UpdateSecretVersionStage", 1, fault.clone());
+        let finish = world.step("finishSecret", &token).await;
+        finish
+            .success()
+            .unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
+        assert_eq!(
+            world.version("AWSCURRENT").await.unwrap(),
+            Some(token),
+            "{fault:?}"
+        );
+        world.api.heal();
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
 async fn c47_a_version_without_a_value_or_with_a_malformed_one_is_never_promoted() {
     let world = world().start().await.unwrap();
     let token = world.begin().await.unwrap();
@@ -124,9 +147,9 @@ async fn c47_an_inconclusive_look_does_not_hold_the_label_back_and_is_warned_of(
         let token = created(&world).await;
         world.step("setSecret", &token).await.success().unwrap();
         if silent {
-            world.db.every(testbed::DbFault::Silent)
+            world.db.every(testbed::DbFault::Silent);
         } else {
-            world.db.close()
+            world.db.close();
         }
         let finish = world.step("finishSecret", &token).await;
         finish.success().unwrap();

@@ -1,9 +1,9 @@
 //! What a server may say to the change: C21.
 
-use testbed::{Function, Postgres};
+use testbed::Postgres;
 
 use super::server::{Say, Server, usual};
-use super::{created, failed, world};
+use super::{become_current, created, failed, given, second_function, world};
 
 /// setSecret on a server that answers the change so, the n-th time that it hears it.
 async fn change_answered(
@@ -27,8 +27,8 @@ async fn change_answered(
         .into_iter()
         .filter(|said| said.contains("ALTER ROLE"))
         .collect();
-    for verifier in changes.iter().filter_map(|sql| sql.split('\'').nth(1)) {
-        world.keep_secret(verifier);
+    for sql in &changes {
+        world.keep_secret(given(sql));
     }
     world.finish().await.unwrap();
     (set, changes.len())

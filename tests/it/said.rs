@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testbed::{DbFault, Fault, Function, Invocation};
 
-use super::{created, failed, world};
+use super::{created, failed, set_password, world};
 
 /// The lines that a step wrote, each of which must be JSON.
 fn lines(invocation: &Invocation) -> Vec<Value> {
@@ -201,4 +201,21 @@ async fn c45_every_setting_at_fault_is_told_in_one_line_of_json() {
         line.to_string().contains("PASSWORD_LENGTH") && line.to_string().contains("4096"),
         "{line}"
     );
+}
+
+#[tokio::test]
+async fn c44_a_log_level_that_says_nothing_is_none() {
+    for level in ["", "db_rotation=debug,aws_config=trace", "loud"] {
+        let world = world().env("RUST_LOG", level).start().await.unwrap();
+        let rotation = world.rotate().await.unwrap();
+        for (step, invocation) in &rotation.steps {
+            assert_eq!(
+                invocation.log.len(),
+                1,
+                "{level:?} {step}: {:?}",
+                invocation.log
+            );
+        }
+        world.finish().await.unwrap();
+    }
 }

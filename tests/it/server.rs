@@ -1,6 +1,6 @@
-//! A PostgreSQL server that says what a test has it say, in clear text: SQLSTATEs that no real one gives on demand.
+//! A `PostgreSQL` server that says what a test has it say, in clear text: SQLSTATEs that no real one gives on demand.
 //!
-//! Source: PostgreSQL, *Frontend/Backend Protocol*, message formats.
+//! Source: `PostgreSQL`, *Frontend/Backend Protocol*, message formats.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What it says to a login, or to a statement.
 #[derive(Clone, Debug)]
-pub enum Say {
+pub(super) enum Say {
     /// Come in; done; or a row.
     Yes(Vec<&'static str>),
     /// An error: `FATAL` at a login.
@@ -27,15 +27,17 @@ pub enum Say {
 type Answers = Arc<dyn Fn(&str, usize) -> Say + Send + Sync>;
 
 /// A server on a port of its own, for as long as the test runs.
-pub struct Server {
-    pub port: u16,
+pub(super) struct Server {
+    pub(super) port: u16,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     /// `answers` is given what the client says, `login` or a statement, and how often it has said so before. What it
     /// doesn't mean to answer gets `usual`.
-    pub async fn start(answers: impl Fn(&str, usize) -> Say + Send + Sync + 'static) -> Self {
+    pub(super) async fn start(
+        answers: impl Fn(&str, usize) -> Say + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::<Mutex<Vec<String>>>::default();
@@ -50,16 +52,16 @@ impl Server {
     }
 
     /// All that clients said: `login`, statements, and messages after the login that are none (`p`: a password).
-    pub fn heard(&self) -> Vec<String> {
+    pub(super) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 
-    pub fn logins(&self) -> usize {
+    pub(super) fn logins(&self) -> usize {
         self.heard().iter().filter(|said| *said == "login").count()
     }
 
     /// Makes a secret's value point here, without TLS.
-    pub fn in_secret(&self) -> impl FnOnce(&mut Value) + Send + 'static {
+    pub(super) fn in_secret(&self) -> impl FnOnce(&mut Value) + Send + 'static {
         let port = self.port;
         move |value| {
             value["port"] = json!(port);
@@ -69,7 +71,7 @@ impl Server {
 }
 
 /// A primary's facts and success to everything else.
-pub fn usual(said: &str) -> Say {
+pub(super) fn usual(said: &str) -> Say {
     if said.contains("pg_is_in_recovery") {
         Say::Yes(vec!["f", "scram-sha-256", "4096"])
     } else {

@@ -3,7 +3,7 @@
 use testbed::{DbFault, World};
 
 use super::server::{Say, Server, usual};
-use super::{created, eventually, failed, world};
+use super::{created, eventually, failed, set_password, stored_verifier, world};
 
 async fn set(world: &World) -> String {
     let token = created(world).await;
@@ -66,7 +66,7 @@ async fn c34_an_answer_that_is_not_1_is_no_success() {
 async fn c36_a_refusal_right_after_the_change_is_tried_again() {
     let world = world().start().await.unwrap();
     let token = set(&world).await;
-    let verifier = verifier(&world).await.unwrap();
+    let verifier = stored_verifier(&world).await.unwrap();
     set_password(&world, "as a replica still has it").await;
     let from = world.postgres.mark();
     let arrives = async {
@@ -87,10 +87,7 @@ async fn c36_a_refusal_right_after_the_change_is_tried_again() {
 async fn c36_a_refusal_that_stays_fails_within_ten_seconds_and_leaves_the_labels() {
     let world = world().start().await.unwrap();
     let token = created(&world).await;
-    let (labels, verifier) = (
-        world.labels().await.unwrap(),
-        verifier(&world).await,
-    );
+    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(&world).await);
     let from = world.postgres.mark();
     let test = world.step("testSecret", &token).await;
     failed(&test, "NoWorkingCredential");
@@ -104,10 +101,7 @@ async fn c36_a_refusal_that_stays_fails_within_ten_seconds_and_leaves_the_labels
         "with backoff"
     );
     assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(
-        verifier(&world).await,
-        verifier
-    );
+    assert_eq!(stored_verifier(&world).await, verifier);
     world.finish().await.unwrap();
 }
 
@@ -116,7 +110,7 @@ async fn c37_test_secret_changes_nothing_and_its_failure_leaves_the_labels_alone
     let world = world().start().await.unwrap();
     let token = set(&world).await;
     let state = async || {
-        let verifier = verifier(&world).await;
+        let verifier = stored_verifier(&world).await;
         (
             world.labels().await.unwrap(),
             world.current().await.unwrap(),
@@ -144,5 +138,18 @@ async fn c37_test_secret_changes_nothing_and_its_failure_leaves_the_labels_alone
         world.api.operations()
     );
     world.steps(&token).await.unwrap();
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c36_patience_ends_with_the_time_that_there_is() {
+    let world = world().start().await.unwrap();
+    let token = created(&world).await;
+    let deadline = std::time::Duration::from_secs(2);
+    let test = world
+        .function
+        .invoke(&world.event("testSecret", &token), deadline)
+        .await;
+    failed(&test, "NoWorkingCredential");
     world.finish().await.unwrap();
 }

@@ -5,15 +5,12 @@ use testbed::world::Builder;
 use testbed::{DbFault, Postgres, World};
 
 use super::server::{Say, Server, usual};
-use super::{created, failed, quiet_port, world};
+use super::{cancel, created, failed, quiet_port, stored_verifier, world};
 
 /// setSecret must stop at its first connection with this error, and touch nothing.
 async fn stops_at_once(world: &World, name: &str) -> String {
     let token = created(world).await;
-    let (labels, verifier) = (
-        world.labels().await.unwrap(),
-        verifier(&world).await,
-    );
+    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(world).await);
     let connections = world.db.connections();
     let message = failed(&world.step("setSecret", &token).await, name);
     assert!(
@@ -21,11 +18,8 @@ async fn stops_at_once(world: &World, name: &str) -> String {
         "one failure, one connection"
     );
     assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(
-        verifier(&world).await,
-        verifier
-    );
-    cancel(&world).await;
+    assert_eq!(stored_verifier(world).await, verifier);
+    cancel(world).await;
     message
 }
 
@@ -61,7 +55,7 @@ async fn c16_a_network_failure_is_not_a_wrong_password() {
 async fn c16_a_connection_that_breaks_at_any_byte_of_the_login_is_no_wrong_password() {
     let world = world().start().await.unwrap();
     let token = created(&world).await;
-    let verifier = verifier(&world).await;
+    let verifier = stored_verifier(&world).await;
     for fault in [
         DbFault::ResetAfterReceived(1),
         DbFault::ResetAfterReceived(2),
@@ -82,10 +76,7 @@ async fn c16_a_connection_that_breaks_at_any_byte_of_the_login_is_no_wrong_passw
         );
         assert_eq!(world.db.connections() - before, 1, "{fault:?}");
     }
-    assert_eq!(
-        verifier(&world).await,
-        verifier
-    );
+    assert_eq!(stored_verifier(&world).await, verifier);
     assert_eq!(world.postgres.refusals(&world.role, world.began), []);
     world.steps(&token).await.unwrap();
     world.finish().await.unwrap();
@@ -222,6 +213,28 @@ async fn c16_test_secret_and_finish_secret_tell_the_same_causes_apart() {
         .admin(&format!("ALTER ROLE {} LOGIN", world.role))
         .await
         .unwrap();
+    world.steps(&token).await.unwrap();
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c16_a_handshake_that_is_cut_off_is_no_matter_of_certificates() {
+    let world = world().start().await.unwrap();
+    let token = created(&world).await;
+    for fault in [
+        DbFault::ResetAfterReceived(1),
+        DbFault::ResetAfterReceived(300),
+        DbFault::LoseAnswer(2),
+    ] {
+        world.db.connection(1, fault);
+        let set = world.step("setSecret", &token).await;
+        let failure = set.failure().unwrap();
+        let names = ["DatabaseUnreachable", "ConnectionLost"];
+        assert!(
+            names.contains(&failure.error_type.as_str()),
+            "{fault:?}: {failure}"
+        );
+    }
     world.steps(&token).await.unwrap();
     world.finish().await.unwrap();
 }

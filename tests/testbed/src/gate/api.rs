@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::call::{Call, depth};
 use super::fault::{Fault, Nth, Rule, Watch};
 use super::traffic::{State, Traffic};
+use crate::background::eventually;
 use crate::error::Result;
 use crate::http::{Server, serve};
 use crate::secrets::SecretsManager;
@@ -131,7 +133,11 @@ impl ApiGate {
     /// Somebody else has taken the port.
     pub async fn open(&self) -> Result<()> {
         self.close();
-        let server = listen(&self.traffic, self.address).await?;
+        // The one that was closed may take a moment to go.
+        let server = eventually("the port to be free", Duration::from_secs(5), async || {
+            Ok(listen(&self.traffic, self.address).await.ok())
+        });
+        let server = server.await?;
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
         Ok(())
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::wire::relay;
-use crate::background::{home, spawn};
+use crate::background::{eventually, home, spawn};
 use crate::error::{Context as _, Result};
 use crate::postgres::Postgres;
 
@@ -141,7 +142,11 @@ impl DbGate {
     /// Somebody else has taken the port.
     pub async fn open(&self) -> Result<()> {
         self.close();
-        let (_, accepting) = listen(&self.inner, self.port).await?;
+        // The one that was closed may take a moment to go.
+        let accepting = eventually("the port to be free", Duration::from_secs(5), async || {
+            Ok(listen(&self.inner, self.port).await.ok())
+        });
+        let (_, accepting) = accepting.await?;
         *self
             .accepting
             .lock()

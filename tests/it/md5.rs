@@ -1,0 +1,129 @@
+//! Servers that still make md5 verifiers: C19, C20.
+
+use testbed::world::Builder;
+use testbed::{DbFault, Postgres, World};
+use tokio::sync::OnceCell;
+
+use super::{created, eventually, world};
+
+/// A server that makes md5 verifiers; SCRAM is demanded of all but the roles in `legacy`.
+async fn md5_cluster() -> Postgres {
+    static CLUSTER: OnceCell<Postgres> = OnceCell::const_new();
+    let start = || async {
+        let options = Postgres::options().setting("password_encryption", "md5");
+        let cluster = options
+            .hba("hostssl all +legacy 127.0.0.1/32 md5")
+            .start()
+            .await
+            .unwrap();
+        cluster.admin("CREATE ROLE legacy").await.unwrap();
+        cluster
+    };
+    CLUSTER.get_or_init(start).await.clone()
+}
+
+#[tokio::test]
+async fn c19_an_md5_server_gets_an_md5_verifier() {
+    let cluster = md5_cluster().await;
+    let world = world().postgres(&cluster).start().await.unwrap();
+    cluster
+        .admin(&format!("GRANT legacy TO {}", world.role))
+        .await
+        .unwrap();
+    world.rotate().await.unwrap();
+    let verifier = cluster.verifier(&world.role).await.unwrap().unwrap();
+    assert!(
+        verifier.starts_with("md5") && verifier.len() == 35,
+        "{verifier}"
+    );
+    assert!(
+        world
+            .logs_in(&world.password("AWSCURRENT").await.unwrap())
+            .await
+            .unwrap()
+    );
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c19_an_md5_verifier_that_pg_hba_would_lock_out_is_replaced_by_scram() {
+    let cluster = md5_cluster().await;
+    let world = world().postgres(&cluster).start().await.unwrap();
+    let scram = testbed::Verifier::Scram.of(&world.role, &world.first_password);
+    cluster.set_verifier(&world.role, &scram).await.unwrap();
+    for _ in 0..2 {
+        world.rotate().await.unwrap();
+        let verifier = cluster.verifier(&world.role).await.unwrap().unwrap();
+        assert!(verifier.starts_with("SCRAM-SHA-256$"), "{verifier}");
+        assert!(
+            world
+                .logs_in(&world.password("AWSCURRENT").await.unwrap())
+                .await
+                .unwrap()
+        );
+    }
+    world.finish().await.unwrap();
+}
+
+/// A world on the md5 cluster whose role must use SCRAM.
+async fn scram_on_md5(builder: Builder) -> World {
+    let cluster = md5_cluster().await;
+    let world = builder.postgres(&cluster).start().await.unwrap();
+    let scram = testbed::Verifier::Scram.of(&world.role, &world.first_password);
+    cluster.set_verifier(&world.role, &scram).await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn c19_killed_before_an_md5_verifier_is_proven_nobody_is_locked_out() {
+    let world = scram_on_md5(world()).await;
+    for connection in [1, 2] {
+        for turn in 1..10 {
+            let token = created(&world).await;
+            world.db.forget();
+            world.db.connection(connection, DbFault::StallAfter(turn));
+            let kill = async {
+                let reached = async || {
+                    world
+                        .db
+                        .turns()
+                        .get(connection - 1)
+                        .is_some_and(|turns| *turns >= turn)
+                        .then_some(())
+                };
+                eventually(reached).await;
+                world.function.kill().await;
+                false
+            };
+            let ended = tokio::select! {
+                killed = kill => killed,
+                ended = world.step("setSecret", &token) => ended.answer.is_ok(),
+            };
+            world.db.heal();
+            world
+                .steps(&token)
+                .await
+                .unwrap_or_else(|e| panic!("turn {turn} of connection {connection}: {e:?}"));
+            if ended {
+                break;
+            }
+        }
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c20_a_text_that_an_md5_server_would_make_a_lock_out_of_is_no_lock_out() {
+    let text = world()
+        .env("PASSWORD_TRANSPORT", "plaintext")
+        .plaintext_at_the_server();
+    let world = scram_on_md5(text).await;
+    world.rotate().await.unwrap();
+    assert!(
+        world
+            .logs_in(&world.password("AWSCURRENT").await.unwrap())
+            .await
+            .unwrap()
+    );
+    world.finish().await.unwrap();
+}

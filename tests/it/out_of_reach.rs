@@ -1,0 +1,126 @@
+//! Secrets Manager away, busy, or unwilling: C43.
+
+use std::time::Duration;
+
+use testbed::{Fault, Function};
+
+use super::bounds::in_time;
+use super::{at_once, failed, quiet_port, world};
+
+/// createSecret where Secrets Manager's port drops packets.
+async fn says_so(seconds: u64) {
+    let quiet = quiet_port().await;
+    let world = world().start().await.unwrap();
+    let token = world.begin().await.unwrap();
+    let url = format!("http://127.0.0.1:{}", quiet.port);
+    let function = Function::builder(env!("CARGO_BIN_EXE_db-rotation"));
+    let function = function
+        .env("SECRETS_MANAGER_ENDPOINT", &url)
+        .start()
+        .await
+        .unwrap();
+    let deadline = Duration::from_secs(seconds);
+    let create = function
+        .invoke(&world.event("createSecret", &token), deadline)
+        .await;
+    let what = format!("{deadline:?}");
+    let message = in_time(&create, deadline, &["SecretsManagerUnreachable"], &what);
+    assert!(message.contains("VPC"), "{message}");
+    assert!(create.took < Duration::from_secs(9), "{:?}", create.took);
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c43_secrets_manager_out_of_reach_is_said_well_inside_the_deadline() {
+    at_once([30, 10, 5, 3].map(says_so)).await;
+}
+
+#[tokio::test]
+async fn c43_a_secrets_manager_that_hangs_up_or_stays_silent_is_unreachable_too() {
+    let world = world()
+        .deadline(Duration::from_secs(12))
+        .start()
+        .await
+        .unwrap();
+    let token = world.begin().await.unwrap();
+    world.api.answer("*", 1.., Fault::DropBefore);
+    failed(
+        &world.step("createSecret", &token).await,
+        "SecretsManagerUnreachable",
+    );
+    world.api.heal();
+    world.api.answer("*", 1.., Fault::Stall);
+    failed(
+        &world.step("createSecret", &token).await,
+        "SecretsManagerUnreachable",
+    );
+    world.api.heal();
+    world.api.close();
+    failed(
+        &world.step("createSecret", &token).await,
+        "SecretsManagerUnreachable",
+    );
+    world.api.open().await.unwrap();
+    world.steps(&token).await.unwrap();
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c43_throttling_and_5xx_pass_unnoticed() {
+    let world = world().start().await.unwrap();
+    for fault in [
+        "ThrottlingException",
+        "InternalServiceError",
+        "ServiceUnavailable",
+    ] {
+        let token = world.begin().await.unwrap();
+        for step in testbed::world::STEPS {
+            world.api.answer("*", 1, Fault::error(fault));
+            world.api.answer("*", 3, Fault::error(fault));
+            world
+                .step(step, &token)
+                .await
+                .success()
+                .unwrap_or_else(|e| panic!("{fault} in {step}: {e:?}"));
+            world.api.heal();
+        }
+        assert_eq!(world.version("AWSCURRENT").await.unwrap(), Some(token));
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c43_a_call_that_is_denied_names_the_action_and_the_resource() {
+    let world = world().start().await.unwrap();
+    for (step, operation) in [
+        ("createSecret", "DescribeSecret"),
+        ("createSecret", "GetSecretValue"),
+        ("createSecret", "GetRandomPassword"),
+        ("createSecret", "PutSecretValue"),
+        ("setSecret", "GetSecretValue"),
+        ("finishSecret", "UpdateSecretVersionStage"),
+    ] {
+        let token = world.begin().await.unwrap();
+        if step != "createSecret" {
+            for earlier in ["createSecret", "setSecret"] {
+                world.step(earlier, &token).await.success().unwrap();
+            }
+        }
+        world
+            .api
+            .answer(operation, 1.., Fault::error("AccessDeniedException"));
+        let message = failed(&world.step(step, &token).await, "AccessDenied");
+        let resource = if operation == "GetRandomPassword" {
+            "*"
+        } else {
+            &world.secret.arn
+        };
+        assert!(
+            message.contains(&format!("secretsmanager:{operation} on {resource}")),
+            "{message}"
+        );
+        world.api.heal();
+        world.steps(&token).await.unwrap();
+    }
+    world.finish().await.unwrap();
+}
