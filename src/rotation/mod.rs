@@ -116,7 +116,7 @@ impl Rotator {
         report.rotation(&rotation);
         match step {
             Step::CreateSecret => create_secret::create_secret(&rotation, new_password).await,
-            Step::SetSecret => set_secret::set_secret(&rotation).await,
+            Step::SetSecret => Box::pin(set_secret::set_secret(&rotation)).await,
             Step::TestSecret => test_secret::test_secret(&rotation).await,
             Step::FinishSecret => finish_secret::finish_secret(&rotation).await,
         }

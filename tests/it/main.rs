@@ -30,6 +30,7 @@ mod single_user;
 mod stack;
 mod tested;
 mod tls;
+mod unnoticed;
 mod unreachable;
 mod verifier;
 

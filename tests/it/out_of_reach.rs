@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use testbed::world::STEPS;
 use testbed::{Fault, Function};
 
 use super::bounds::in_time;
+use super::interrupted::begun;
 use super::{at_once, failed, quiet_port, world};
 
 /// createSecret where Secrets Manager's port drops packets.
@@ -74,7 +76,7 @@ async fn c43_throttling_and_5xx_pass_unnoticed() {
         "ServiceUnavailable",
     ] {
         let token = world.begin().await.unwrap();
-        for step in testbed::world::STEPS {
+        for step in STEPS {
             world.api.answer("*", 1, Fault::error(fault));
             world.api.answer("*", 3, Fault::error(fault));
             world
@@ -123,4 +125,40 @@ async fn c43_a_call_that_is_denied_names_the_action_and_the_resource() {
         world.steps(&token).await.unwrap();
     }
     world.finish().await.unwrap();
+}
+
+/// A step in which one of its calls gets no answer.
+async fn one_call_stalls(step: &'static str, operation: &'static str) {
+    let world = world().start().await.unwrap();
+    let at = STEPS.iter().position(|one| *one == step).unwrap();
+    let token = begun(&world, at).await;
+    world.api.answer(operation, 1.., Fault::Stall);
+    let deadline = Duration::from_secs(3);
+    let stalled = world
+        .function
+        .invoke(&world.event(step, &token), deadline)
+        .await;
+    let names = ["SecretsManagerUnreachable", "DeadlineExceeded"];
+    in_time(
+        &stalled,
+        deadline,
+        &names,
+        &format!("{operation} in {step}"),
+    );
+    world.api.heal();
+    world.steps(&token).await.unwrap();
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c43_any_one_call_that_gets_no_answer_is_said_in_time() {
+    let calls = [
+        ("createSecret", "GetSecretValue"),
+        ("createSecret", "GetRandomPassword"),
+        ("createSecret", "PutSecretValue"),
+        ("setSecret", "GetSecretValue"),
+        ("testSecret", "DescribeSecret"),
+        ("finishSecret", "UpdateSecretVersionStage"),
+    ];
+    at_once(calls.map(|(step, operation)| one_call_stalls(step, operation))).await;
 }
