@@ -41,7 +41,7 @@ impl Config {
     /// A boolean is one of `true 1 y yes false 0 n no`, in any case.
     ///
     /// # Errors
-    /// [`InvalidSetting`], one sentence that names the variable.
+    /// `InvalidSetting`, one sentence that names the variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
         let roots = Roots::new(
             lookup("PGSSLROOTCERT").as_deref(),
