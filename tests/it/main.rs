@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::large_futures,
     clippy::print_stdout,
     reason = "a test that cannot go on has failed"
 )]

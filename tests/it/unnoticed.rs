@@ -54,7 +54,7 @@ impl Application {
         match self.postgres.login(role, password, "postgres").await {
             Ok(session) => drop(session.run("SELECT 1").await.unwrap()),
             Err(refused) if refused.is_wrong_password() => {
-                self.refusals.lock().unwrap().push(Instant::now())
+                self.refusals.lock().unwrap().push(Instant::now());
             }
             Err(refused) => panic!("the application could not connect: {refused}"),
         }

@@ -109,6 +109,12 @@ impl Leash {
         String::from_utf8_lossy(&log).into_owned()
     }
 
+    /// How many bytes that is.
+    pub(crate) fn written(&self) -> usize {
+        let length = std::fs::metadata(self.folder.join("log")).map_or(0, |log| log.len());
+        usize::try_from(length).unwrap_or_default()
+    }
+
     fn order(&mut self, order: &str) -> Result<i32> {
         writeln!(self.orders, "{order}").context("the leash is gone")?;
         let mut answer = String::new();

@@ -156,19 +156,19 @@ impl Postgres {
             .ssl_mode(mode);
         let this = self.clone();
         home(async move {
+            let began = this.written();
             let stream = TcpStream::connect(("127.0.0.1", this.port()))
                 .await
                 .map_err(Refused::unreached)?;
             let port = stream.local_addr().map_err(Refused::unreached)?.port();
+            let login = config.connect_raw(stream, tls).await;
+            let own = (port, began..this.written());
             this.cluster
-                .own_ports
+                .own_logins
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(port);
-            let (client, connection) = config
-                .connect_raw(stream, tls)
-                .await
-                .map_err(Refused::from)?;
+                .push(own);
+            let (client, connection) = login.map_err(Refused::from)?;
             drive(connection);
             Ok(Session { client })
         })

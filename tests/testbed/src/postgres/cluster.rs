@@ -74,7 +74,7 @@ pub(super) fn assemble(
         major: server.major,
         ca,
         options,
-        own_ports: Mutex::default(),
+        own_logins: Mutex::default(),
     };
     Ok(Postgres {
         cluster: Arc::new(cluster),

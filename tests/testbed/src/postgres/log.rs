@@ -56,6 +56,11 @@ impl Postgres {
         Mark(self.log().len())
     }
 
+    /// How long the log is, in bytes.
+    pub(super) fn written(&self) -> usize {
+        self.leash().written()
+    }
+
     /// The whole log.
     #[must_use]
     pub fn log(&self) -> String {
@@ -124,7 +129,7 @@ impl Postgres {
     fn visits(&self, since: Mark) -> (Vec<Connection>, Vec<Refusal>) {
         let own = self
             .cluster
-            .own_ports
+            .own_logins
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
@@ -137,7 +142,11 @@ impl Postgres {
                     .rsplit("port=")
                     .next()
                     .and_then(|port| port.parse().ok());
-                if port.is_some_and(|port| !own.contains(&port)) {
+                let at = since.0 + entry.at;
+                let is_own = own
+                    .iter()
+                    .any(|(of, login)| port == Some(*of) && login.contains(&at));
+                if port.is_some() && !is_own {
                     visitors.push(Connection {
                         pid: entry.pid,
                         ..Connection::default()
@@ -197,6 +206,8 @@ fn session_of(text: &str) -> Connection {
 
 /// One message of the log.
 struct Entry<'a> {
+    /// Where in the log it begins.
+    at: usize,
     pid: u32,
     code: &'a str,
     role: &'a str,
@@ -209,7 +220,9 @@ fn entries(log: &str) -> impl Iterator<Item = Entry<'_>> {
     let mut lines = log.lines().peekable();
     std::iter::from_fn(move || {
         loop {
-            let Some(mut entry) = Entry::of(lines.next()?) else {
+            let line = lines.next()?;
+            let at = line.as_ptr().addr() - log.as_ptr().addr();
+            let Some(mut entry) = Entry::of(at, line) else {
                 continue;
             };
             while let Some(more) = lines.next_if(|line| line.starts_with('\t')) {
@@ -223,7 +236,7 @@ fn entries(log: &str) -> impl Iterator<Item = Entry<'_>> {
 
 impl<'a> Entry<'a> {
     /// `2026-01-01 00:00:00.000 UTC [1] 00000 app=… db=… user=… LOG:  message`, as `log_line_prefix` has it.
-    fn of(line: &'a str) -> Option<Self> {
+    fn of(at: usize, line: &'a str) -> Option<Self> {
         let (_, rest) = line.split_once(" [")?;
         let (pid, rest) = rest.split_once("] ")?;
         let (code, rest) = rest.split_once(" app=")?;
@@ -231,6 +244,7 @@ impl<'a> Entry<'a> {
         let (head, message) = rest.split_once(":  ")?;
         let (role, severity) = head.rsplit_once(' ')?;
         Some(Self {
+            at,
             pid: pid.parse().ok()?,
             code,
             role,

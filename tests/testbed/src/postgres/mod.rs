@@ -8,7 +8,7 @@ mod options;
 mod roles;
 mod standby;
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,8 +41,9 @@ struct Cluster {
     major: u16,
     ca: Vec<u8>,
     options: Options,
-    /// Where our own logins came from; the log's readers leave them out.
-    own_ports: Mutex<BTreeSet<u16>>,
+    /// The ports that our own logins came from, each with the part of the log in which it was theirs; the log's readers
+    /// leave them out.
+    own_logins: Mutex<Vec<(u16, Range<usize>)>>,
 }
 
 impl Postgres {

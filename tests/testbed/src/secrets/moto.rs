@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::{Request, Response};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 
 use crate::background::{blocking, eventually};
 use crate::error::{Context as _, Error, Result};
@@ -21,6 +22,8 @@ use crate::tools;
 #[derive(Debug)]
 pub(crate) struct Moto {
     address: SocketAddr,
+    /// moto looks through all secrets for one, and fails where another is made meanwhile: that is done alone.
+    creating: RwLock<()>,
     /// Ends the server when dropped.
     leash: Mutex<Leash>,
 }
@@ -79,6 +82,12 @@ impl Moto {
             .header("authorization", authorization("secretsmanager"))
             .body(Full::from(body.to_string()))
             .context("a malformed request")?;
+        let (_alone, _among_others);
+        if operation == "CreateSecret" {
+            _alone = self.creating.write().await;
+        } else {
+            _among_others = self.creating.read().await;
+        }
         let response = exchange(self.address, request)
             .await
             .context(format!("moto doesn't answer {operation}"))?;
@@ -120,6 +129,7 @@ impl Moto {
         .await?;
         let moto = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            creating: RwLock::default(),
             leash: Mutex::new(leash),
         };
         eventually("moto to answer", Duration::from_mins(1), async || {
