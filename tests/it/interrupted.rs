@@ -102,6 +102,8 @@ async fn c4_killed_at_any_turn_with_the_database_a_retry_completes_the_rotation(
                 killed = reached => killed,
                 ended = world.step(step, &token) => { ended.success().unwrap(); false }
             };
+            // Where both came at once, it may be dying still.
+            world.function.kill().await;
             world.db.heal();
             nobody_is_locked_out(&world, &what).await;
             completes(&world, at, &token, &what).await;
@@ -209,25 +211,26 @@ async fn c4_two_callers_of_different_steps_leave_a_secret_that_works() {
 async fn c22_an_answer_that_is_lost_is_found_out_by_logging_in_again_within_the_call() {
     let world = world().start().await.unwrap();
     let token = created(&world).await;
-    // The last turn but one is the change; the last is the goodbye.
-    let whole = {
-        world.step("setSecret", &token).await.success().unwrap();
-        *world.db.turns().last().unwrap()
-    };
+    world.step("setSecret", &token).await.success().unwrap();
+    let whole = *world.db.turns().last().unwrap();
     completes(&world, 2, &token, "unbroken").await;
-    for turn in [whole - 1, whole] {
+    // Backwards from the goodbye, whose loss nobody notices, to the change. How many turns TLS takes varies by one.
+    let mut turn = whole + 1;
+    loop {
         let token = created(&world).await;
         let before = world.db.connections();
         world.db.connection(1, DbFault::LoseAnswer(turn));
         let set = world.step("setSecret", &token).await;
         set.success()
             .unwrap_or_else(|e| panic!("turn {turn} of {whole}: {e:?}"));
-        if turn < whole {
-            assert!(world.db.connections() - before > 1, "it did not look again");
-        }
+        let looked_again = world.db.connections() - before > 1;
         let pending = world.password("AWSPENDING").await.unwrap();
         assert!(world.logs_in(&pending).await.unwrap());
         completes(&world, 2, &token, "an answer lost").await;
+        if looked_again {
+            break;
+        }
+        turn -= 1;
     }
     world.finish().await.unwrap();
 }

@@ -127,12 +127,15 @@ impl Postgres {
 
     /// Who was let in and who wasn't, over TCP, by the pid that received them.
     fn visits(&self, since: Mark) -> (Vec<Connection>, Vec<Refusal>) {
-        let own = self
+        let own: Vec<_> = self
             .cluster
             .own_logins
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+            .iter()
+            .filter(|(_, login)| login.end > since.0)
+            .cloned()
+            .collect();
         let log = self.log_since(since);
         let mut visitors: Vec<Connection> = Vec::new();
         let (mut inside, mut refusals) = (Vec::new(), Vec::new());
