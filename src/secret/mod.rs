@@ -3,6 +3,7 @@
 mod document;
 mod id;
 mod instances;
+mod keys;
 mod store;
 mod versions;
 

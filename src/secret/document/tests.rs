@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::login::TlsMode;
 
 const LABEL: StagingLabel = StagingLabel::Current;
 
