@@ -2,6 +2,7 @@
 
 use crate::password::{PasswordPolicy, PasswordTransport};
 use crate::postgres::Roots;
+use crate::secret::Authorities;
 
 /// Everything that the environment decides: the settings of AWS's `PostgreSQL` rotation functions, and a few of ours.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct Config {
     pub(crate) transport: PasswordTransport,
     /// Where Secrets Manager is, if not where the region has it.
     pub(crate) endpoint: Option<String>,
+    /// Whose certificates prove that it is there.
+    pub(crate) authorities: Authorities,
     /// The certificate authorities that a database's certificate may come from.
     pub(crate) roots: Roots,
 }
@@ -36,6 +39,7 @@ impl Config {
     /// | `SECRETS_MANAGER_ENDPOINT` | URL | the region's |
     /// | `PASSWORD_TRANSPORT` | `verifier`, `plaintext` | `verifier` |
     /// | `PGSSLROOTCERT` | a PEM file | none |
+    /// | `SSL_CERT_FILE` | a PEM file: whom calls to AWS trust; `/dev/null`: as if not set, and a quicker start | Amazon's public authorities |
     /// | `AWS_REGION` | the region whose RDS roots are made ready | as Lambda sets it |
     ///
     /// A boolean is one of `true 1 y yes false 0 n no`, in any case.
@@ -51,10 +55,12 @@ impl Config {
             name: "PGSSLROOTCERT",
             problem,
         })?;
+        let endpoint = endpoint(&lookup)?;
         Ok(Self {
             policy: policy(&lookup)?,
             transport: transport(&lookup)?,
-            endpoint: endpoint(&lookup)?,
+            authorities: authorities(&lookup, endpoint.as_deref()),
+            endpoint,
             roots,
         })
     }
@@ -140,6 +146,31 @@ fn endpoint(lookup: &impl Fn(&str) -> Option<String>) -> Result<Option<String>, 
     })
 }
 
+/// The system's where Amazon's public ones would not do, or where somebody has said whom to trust.
+fn authorities(lookup: &impl Fn(&str) -> Option<String>, endpoint: Option<&str>) -> Authorities {
+    let region = lookup("AWS_REGION").unwrap_or_default();
+    let is_elsewhere = ["cn-", "eu-iso", "eusc-", "us-iso"]
+        .iter()
+        .any(|partition| region.starts_with(partition));
+    let is_somebody_elses = endpoint.is_some_and(|url| {
+        let host = url
+            .strip_prefix("https://")
+            .and_then(|rest| rest.split(['/', ':']).next());
+        host.is_some_and(|host| !host.ends_with(".amazonaws.com") && !host.ends_with(".api.aws"))
+    });
+    let is_told =
+        lookup("SSL_CERT_FILE").is_some_and(|file| !["", NO_FILE].contains(&file.as_str()));
+    if is_elsewhere || is_somebody_elses || is_told {
+        Authorities::System
+    } else {
+        Authorities::Amazon
+    }
+}
+
+/// What `SSL_CERT_FILE` is set to in order that OpenSSL doesn't parse the system's whole bundle, which no connection of
+/// ours would trust.
+const NO_FILE: &str = "/dev/null";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,14 +214,8 @@ mod tests {
             ("n", false),
             ("No", false),
         ] {
-            assert_eq!(
-                read(&[("EXCLUDE_NUMBERS", text)])
-                    .unwrap()
-                    .policy
-                    .exclude_numbers,
-                expected,
-                "{text}"
-            );
+            let policy = read(&[("EXCLUDE_NUMBERS", text)]).unwrap().policy;
+            assert_eq!(policy.exclude_numbers, expected, "{text}");
             let policy = read(&[("REQUIRE_EACH_INCLUDED_TYPE", text)])
                 .unwrap()
                 .policy;
@@ -200,13 +225,8 @@ mod tests {
 
     #[test]
     fn c8_nothing_may_be_excluded() {
-        assert_eq!(
-            read(&[("EXCLUDE_CHARACTERS", "")])
-                .unwrap()
-                .policy
-                .exclude_characters,
-            ""
-        );
+        let policy = read(&[("EXCLUDE_CHARACTERS", "")]).unwrap().policy;
+        assert_eq!(policy.exclude_characters, "");
     }
 
     #[test]
@@ -227,6 +247,41 @@ mod tests {
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.contains(name), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn awss_services_are_trusted_with_amazons_authorities_unless_another_is_asked_for() {
+        for settings in [
+            &[("AWS_REGION", "eu-west-1")][..],
+            &[
+                ("AWS_REGION", "us-gov-west-1"),
+                ("SSL_CERT_FILE", "/dev/null"),
+            ],
+            &[(
+                "SECRETS_MANAGER_ENDPOINT",
+                "https://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com/",
+            )],
+            &[("SECRETS_MANAGER_ENDPOINT", "http://127.0.0.1:5000")],
+        ] {
+            assert_eq!(
+                read(settings).unwrap().authorities,
+                Authorities::Amazon,
+                "{settings:?}"
+            );
+        }
+        for settings in [
+            ("AWS_REGION", "cn-north-1"),
+            ("AWS_REGION", "us-iso-east-1"),
+            ("SSL_CERT_FILE", "/opt/proxy.pem"),
+            ("SECRETS_MANAGER_ENDPOINT", "https://secrets.example:8443"),
+            ("SECRETS_MANAGER_ENDPOINT", "https://amazonaws.com.example"),
+        ] {
+            assert_eq!(
+                read(&[settings]).unwrap().authorities,
+                Authorities::System,
+                "{settings:?}"
+            );
         }
     }
 

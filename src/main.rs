@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use aws_config::BehaviorVersion;
 use db_rotation::{Config, Error, Rotator};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -20,10 +19,7 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let rotator = Rotator::new(
-        config,
-        &aws_config::load_defaults(BehaviorVersion::latest()).await,
-    );
+    let rotator = Rotator::start(config).await;
     let handle = async |event: LambdaEvent<Value>| {
         let time_left = event
             .context

@@ -14,7 +14,7 @@ pub(crate) struct Roots {
     ready: native_tls::TlsConnector,
 }
 
-/// Whose roots: a region's, or `amazon` for Amazon's public ones.
+/// Whose roots: a region's, or [`PUBLIC`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Authority(String);
 
@@ -54,15 +54,14 @@ impl Authority {
         let name = host.strip_suffix(".rds.amazonaws.com")?;
         let region = name.rsplit('.').next()?;
         let is_proxy = name.split('.').any(|label| label.starts_with("proxy-"));
-        Some(Self(if is_proxy {
-            "amazon".to_owned()
-        } else {
-            region.to_owned()
-        }))
+        Some(Self(if is_proxy { PUBLIC } else { region }.to_owned()))
     }
 
-    /// This authority's part of the bundle, with the words between its certificates; empty where there is none.
+    /// This authority's certificates, with the words between them; empty where there are none.
     fn pem(&self) -> &'static str {
+        if self.0 == PUBLIC {
+            return AMAZON;
+        }
         let mut parts = BUNDLE.split("\n# ").skip(1);
         parts
             .find_map(|part| part.split_once('\n').filter(|(name, _)| *name == self.0))
@@ -102,7 +101,11 @@ fn certificates_in_file(path: &str) -> Result<Vec<native_tls::Certificate>, Stri
     Ok(certificates)
 }
 
-/// Amazon's roots that are valid today; the file says where they are from.
+/// In a region's place: Amazon's public authorities, which RDS Proxy uses.
+const PUBLIC: &str = "public";
+/// Their certificates.
+const AMAZON: &str = include_str!("../amazon.pem");
+/// Those of RDS's regions that are valid today; the file says where they are from.
 const BUNDLE: &str = include_str!("roots.pem");
 
 #[cfg(test)]
@@ -125,7 +128,7 @@ mod tests {
         );
         assert_eq!(
             authority("p.proxy-abc.eu-west-1.rds.amazonaws.com").as_deref(),
-            Some("amazon")
+            Some(PUBLIC)
         );
         assert_eq!(authority("db.example"), None);
         assert_eq!(authority("rds.amazonaws.com.evil"), None);
@@ -142,15 +145,19 @@ mod tests {
         for name in names {
             let pem = Authority(name.to_owned()).pem();
             let roots = native_tls::Certificate::stack_from_pem(pem.as_bytes()).unwrap();
-            assert_eq!(roots.len(), if name == "amazon" { 4 } else { 3 }, "{name}");
+            assert_eq!(roots.len(), 3, "{name}");
         }
+        let public = native_tls::Certificate::stack_from_pem(AMAZON.as_bytes()).unwrap();
+        assert_eq!(public.len(), 4);
     }
 
     #[test]
     fn no_root_in_the_bundle_has_expired() {
         let now = openssl::asn1::Asn1Time::days_from_now(0).unwrap();
-        for root in openssl::x509::X509::stack_from_pem(BUNDLE.as_bytes()).unwrap() {
-            assert!(root.not_after() > now, "{:?}", root.subject_name());
+        for bundle in [AMAZON, BUNDLE] {
+            for root in openssl::x509::X509::stack_from_pem(bundle.as_bytes()).unwrap() {
+                assert!(root.not_after() > now, "{:?}", root.subject_name());
+            }
         }
     }
 

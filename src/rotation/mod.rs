@@ -20,7 +20,6 @@ mod test_secret;
 use std::future::Future;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -32,7 +31,7 @@ use crate::login::{Login, TlsMode};
 use crate::password::Password;
 use crate::postgres::Connector;
 use crate::secret::{
-    Admission, Instances, SecretDocument, SecretVersions, StagingLabel, Store, StoreError,
+    self, Admission, Instances, SecretDocument, SecretVersions, StagingLabel, Store, StoreError,
     VersionId,
 };
 use report::{Outcome, Report};
@@ -61,13 +60,12 @@ struct Rotation<'a> {
 
 impl Rotator {
     /// Sets the function up. No call is made.
-    #[must_use]
-    pub fn new(config: Config, sdk: &SdkConfig) -> Self {
-        let store = Store::new(sdk, config.endpoint.as_deref());
+    pub async fn start(config: Config) -> Self {
+        let sdk = secret::sdk(config.authorities).await;
         Self {
+            store: Store::new(&sdk, config.endpoint.as_deref()),
             instances: Instances::new(sdk),
             config,
-            store,
         }
     }
 

@@ -5,7 +5,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 
 use super::StoreError;
-use super::store::Call;
+use super::call::Call;
 
 /// RDS, as this function uses it. The client is made for the look-up: a rotation without one pays nothing.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(crate) struct Address {
 }
 
 impl Instances {
-    pub(crate) fn new(sdk: &SdkConfig) -> Self {
-        Self { sdk: sdk.clone() }
+    pub(crate) fn new(sdk: SdkConfig) -> Self {
+        Self { sdk }
     }
 
     /// The host of the writer that `host` replicates: of an instance replica, of an Aurora reader endpoint, or of a

@@ -2,18 +2,14 @@
 //!
 //! No `SdkError` leaves this file: printed, it can show the body of an answer, and with it the secret.
 
-use std::error::Error as _;
-use std::time::Duration;
-
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
-use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
 
-use super::{RotationToken, SecretId, SecretVersions, StagingLabel, VersionId};
+use super::call::Call;
+use super::{RotationToken, SecretId, SecretVersions, StagingLabel, StoreError, VersionId};
 use crate::password::{Password, PasswordPolicy};
 
 /// Secrets Manager, as this function uses it. Its client, and the connections that it keeps, live with the process.
@@ -25,69 +21,10 @@ pub(crate) struct Store {
 /// The value of one version: `None` where it is binary.
 pub(crate) type Value = Option<Password>;
 
-/// Why a call to Secrets Manager failed.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The role, a resource policy or the key's policy does not allow the call.
-    #[error("{action} on {resource} is denied")]
-    AccessDenied {
-        /// The IAM action, such as `secretsmanager:GetSecretValue`.
-        action: &'static str,
-        /// The secret, or `*`.
-        resource: String,
-    },
-    /// The service answered with another error, or unreadably.
-    #[error("{action} on {resource} failed with {code}")]
-    Failed {
-        /// The IAM action.
-        action: &'static str,
-        /// The secret, or `*`.
-        resource: String,
-        /// The service's error code.
-        code: String,
-    },
-    /// The secret does not exist.
-    #[error("{action} found no secret {resource}")]
-    SecretNotFound {
-        /// The IAM action.
-        action: &'static str,
-        /// The secret.
-        resource: String,
-    },
-    /// The invocation's time did not suffice.
-    #[error("no answer from AWS within {} ms while {phase}", after.as_millis())]
-    Late {
-        /// What was waited for.
-        phase: &'static str,
-        /// How long.
-        after: Duration,
-    },
-    /// No answer came from the service.
-    #[error("{action} on {resource} got no answer: {cause}")]
-    Unreachable {
-        /// The IAM action.
-        action: &'static str,
-        /// The secret, or `*`.
-        resource: String,
-        /// What the connection died of.
-        cause: String,
-    },
-}
-
 impl Store {
     /// Makes the client, without a call; `endpoint` replaces the region's own.
     pub(crate) fn new(sdk: &SdkConfig, endpoint: Option<&str>) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(OPERATION)
-            .build();
-        let retries = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
-            .with_initial_backoff(BACKOFF);
-        let mut config = Builder::from(sdk)
-            .timeout_config(timeouts)
-            .retry_config(retries);
+        let mut config = Builder::from(sdk);
         if let Some(url) = endpoint {
             config = config.endpoint_url(url);
         }
@@ -283,99 +220,3 @@ impl Store {
             .map_err(|e| call.failed(&e))
     }
 }
-
-/// One call, for the message when it fails.
-pub(super) struct Call<'a> {
-    action: &'static str,
-    resource: &'a str,
-}
-
-impl<'a> Call<'a> {
-    pub(super) fn new(action: &'static str, resource: &'a str) -> Self {
-        Self { action, resource }
-    }
-
-    /// `None` where the failure is no more than `not_found`.
-    pub(super) fn found<T, E: ProvideErrorMetadata, R>(
-        &self,
-        error: &SdkError<E, R>,
-        not_found: &str,
-    ) -> Result<Option<T>, StoreError> {
-        if error.code() == Some(not_found) {
-            Ok(None)
-        } else {
-            Err(self.failed(error))
-        }
-    }
-
-    /// The service's own words are not repeated, only its code: they may quote what was sent, or asked for.
-    fn failed<E: ProvideErrorMetadata, R>(&self, error: &SdkError<E, R>) -> StoreError {
-        let (action, resource) = (self.action, self.resource.to_owned());
-        let unreachable = |cause| StoreError::Unreachable {
-            action,
-            resource: resource.clone(),
-            cause,
-        };
-        let failed = |code| StoreError::Failed {
-            action,
-            resource: resource.clone(),
-            code,
-        };
-        match error {
-            SdkError::TimeoutError(_) => unreachable(format!("nothing came within {OPERATION:?}")),
-            // Nothing but a request that could not even be made (no credentials, say) speaks for an answer.
-            SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-                Some(e) if e.is_user() => failed(format!("no request sent: {}", chain(e))),
-                Some(e) => unreachable(chain(e)),
-                None => failed("no request sent".to_owned()),
-            },
-            SdkError::ServiceError(e) => match e.err().code().filter(|code| is_error_code(code)) {
-                Some("AccessDeniedException" | "AccessDenied") => {
-                    StoreError::AccessDenied { action, resource }
-                }
-                Some("ResourceNotFoundException") => {
-                    StoreError::SecretNotFound { action, resource }
-                }
-                Some(code) => failed(code.to_owned()),
-                None => self.unreadable(),
-            },
-            _ => self.unreadable(),
-        }
-    }
-
-    fn unreadable(&self) -> StoreError {
-        let code = "an answer that cannot be read".to_owned();
-        StoreError::Failed {
-            action: self.action,
-            resource: self.resource.to_owned(),
-            code,
-        }
-    }
-}
-
-/// Whether a code looks like one of AWS's: a garbled answer may hold anything in its place.
-fn is_error_code(code: &str) -> bool {
-    let ends_well = ["Exception", "Error", "Failure", "Fault"]
-        .iter()
-        .any(|end| code.ends_with(end));
-    ends_well && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-/// What a connection died of, from the outermost word to the operating system's.
-fn chain(error: &aws_sdk_secretsmanager::error::ConnectorError) -> String {
-    let mut words = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push(cause.to_string());
-        source = cause.source();
-    }
-    words.dedup();
-    words.join(": ")
-}
-
-/// Bounds of one call. A subnet without a way to AWS swallows packets: four tries at a connection fit into the whole.
-const CONNECT: Duration = Duration::from_millis(1500);
-const ATTEMPT: Duration = Duration::from_secs(3);
-const OPERATION: Duration = Duration::from_secs(8);
-const ATTEMPTS: u32 = 4;
-const BACKOFF: Duration = Duration::from_millis(250);

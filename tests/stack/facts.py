@@ -110,7 +110,7 @@ FACTS = [
         "VpcConfig": ABSENT,
         "Role": "${RotationRole.Arn}",
         "LoggingConfig": {"LogFormat": "JSON", "LogGroup": "${RotationLogGroup}"},
-        "Environment.Variables": {"EXCLUDE_CHARACTERS": ":/@\"'\\", "PASSWORD_LENGTH": 32},
+        "Environment.Variables": {"EXCLUDE_CHARACTERS": ":/@\"'\\", "PASSWORD_LENGTH": 32, "SSL_CERT_FILE": "/dev/null"},
     }),
     ("S7", EVERYTHING | {"Architecture": "x86_64", "MemorySize": 512, "Timeout": 60, "ExcludeCharacters": "!", "PasswordLength": 20},
      "RotationFunction", {
@@ -119,7 +119,7 @@ FACTS = [
         "Timeout": 60,
         "ReservedConcurrentExecutions": "2",
         "Tracing": "Active",
-        "Environment.Variables": {"EXCLUDE_CHARACTERS": "!", "PASSWORD_LENGTH": 20, "PASSWORD_TRANSPORT": "plaintext"},
+        "Environment.Variables": {"EXCLUDE_CHARACTERS": "!", "PASSWORD_LENGTH": 20, "PASSWORD_TRANSPORT": "plaintext", "SSL_CERT_FILE": "/dev/null"},
     }),
     ("S8", PLAIN, "RotationLogGroup", {"LogGroupName": f"/aws/lambda/{NAME}", "RetentionInDays": 30}),
     ("S8", STAGING, "RotationLogGroup", {"RetentionInDays": 30}),
