@@ -156,11 +156,11 @@ impl Fault {
             "40001" | "40P01" | "XX000" => Self::Conflict(complaint),
             "55P03" => Self::TimedOut {
                 phase: "waiting for a lock",
-                after: super::session::LOCK,
+                after: super::bound::LOCK,
             },
             "57014" => Self::TimedOut {
                 phase: "running a statement",
-                after: super::session::STATEMENT,
+                after: super::bound::STATEMENT,
             },
             "57P01" | "57P02" | "57P03" | "57P05" => {
                 Self::ConnectionLost(format!("SQLSTATE {}", complaint.code))

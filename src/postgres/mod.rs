@@ -1,5 +1,6 @@
 //! `PostgreSQL`, as this function uses it: log in, find out, change a password, leave.
 
+mod bound;
 mod challenge;
 mod error;
 mod role;

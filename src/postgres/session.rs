@@ -1,17 +1,17 @@
 //! A session: opened with a login, bounded in time, closed politely.
 
-use std::future::Future;
 use std::time::Duration;
 
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
+use super::bound::{Bound, CONNECT, LOCK, START, STATEMENT};
 use super::challenge::{Challenge, Handshaken, Watched};
 use super::{DatabaseError, Fault, Roots};
 use crate::login::{Endpoint, Login, RoleName, TlsMode};
@@ -266,40 +266,6 @@ fn startup(login: &Login) -> Config {
     config
 }
 
-/// A time by which something must be over.
-struct Bound {
-    after: Duration,
-    at: Instant,
-}
-
-impl Bound {
-    fn new(most: Duration, until: Instant) -> Self {
-        let now = Instant::now();
-        let after = most.min(until.saturating_duration_since(now));
-        Self {
-            after,
-            at: now + after,
-        }
-    }
-
-    async fn bound<F: Future>(&self, phase: &'static str, work: F) -> Result<F::Output, Fault> {
-        timeout_at(self.at, work)
-            .await
-            .map_err(|_| Fault::TimedOut {
-                phase,
-                after: self.after,
-            })
-    }
-}
-
-/// How long a name's look-up and a TCP connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long TLS and the login may take.
-const START: Duration = Duration::from_secs(5);
-/// How long a statement may wait for a lock.
-pub(super) const LOCK: Duration = Duration::from_secs(5);
-/// How long a statement may run.
-pub(super) const STATEMENT: Duration = Duration::from_secs(10);
 /// How much longer than the server's own bound its answer may take to come.
 const ANSWER: Duration = Duration::from_millis(50);
 /// How long a goodbye may take.
