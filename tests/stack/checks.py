@@ -26,7 +26,7 @@ def facts(template):
         if declared.get(name) != RESOURCES.get(name)
     ]
     for requirement, parameters, name, properties in FACTS:
-        made = Stack(template, parameters).resources.get(name)
+        made = Stack(template, parameters).resource(name)
         if properties is ABSENT or made is None:
             wrong += [f"{requirement}: {name} is {'made' if made else 'missing'}"] if (properties is ABSENT) == bool(made) else []
             continue

@@ -34,11 +34,13 @@ class Stack:
     @property
     def resources(self):
         """The resources that are made, by name."""
-        return {
-            name: self.value(resource)
-            for name, resource in self.template["Resources"].items()
-            if self.holds(resource.get("Condition"))
-        }
+        made = {name: self.resource(name) for name in self.template["Resources"]}
+        return {name: resource for name, resource in made.items() if resource is not ABSENT}
+
+    def resource(self, name):
+        """One of them, or nothing."""
+        resource = self.template["Resources"].get(name)
+        return self.value(resource) if resource and self.holds(resource.get("Condition")) else ABSENT
 
     @property
     def outputs(self):

@@ -205,9 +205,9 @@ DEFECTS = [
     ("send the password by default", of("RotationFunction", "Environment", "Variables", "PASSWORD_TRANSPORT", to="plaintext"), "facts"),
     ("log elsewhere", of("RotationFunction", "LoggingConfig", "LogGroup"), "facts"),
     ("forget production's retention", change("Mappings", "LogRetention", "production"), "facts"),
-    ("misspell a property", of("RotationFunction", "MemorySize", key="MemorySise"), "cfn_lint"),
+    ("misspell a property", of("RotationFunction", "MemorySize", key="MemorySise"), "every_pair"),
     ("drop the transform", change("Transform"), "sam_validate"),
-    ("a runtime of the past", of("RotationFunction", "Runtime", to="provided"), "cfn_lint"),
+    ("a runtime of the past", of("RotationFunction", "Runtime", to="provided"), "every_pair"),
     # Network
     ("let the function go anywhere", of("RotationSecurityGroup", "SecurityGroupEgress", to=ANYWHERE), "facts"),
     ("let anybody reach the endpoint by ssh", of("EndpointSecurityGroup", "SecurityGroupIngress", to=SSH_FROM_ANYWHERE), "checkov"),
