@@ -1,7 +1,8 @@
 //! One password, rotated twice before your eyes, by the program that ships, between real servers on this machine.
 //!
 //! ```text
-//! cargo run --example rotate
+//! cargo run --example rotate                                                 the program, built here
+//! cargo run --example rotate -- .aws-sam/build/RotationFunction/bootstrap    this one
 //! ```
 //!
 //! It ends with proof, and with a failure where a proof fails. It shows no password.
@@ -32,7 +33,8 @@ async fn main() -> ExitCode {
 /// Whether every proof held.
 async fn demo() -> Result<bool> {
     tools::on_progress(|line| println!("  {}", dim(line)));
-    let world = start(&build()?).await?;
+    let given = std::env::args_os().nth(1).map(PathBuf::from);
+    let world = start(&given.map_or_else(build, Ok)?).await?;
     let first = Version::labelled(&world, "AWSCURRENT").await?;
     println!(
         "\nA secret holds the password of the PostgreSQL role {} at {}. Its value is version {first}, labelled AWSCURRENT:\n\
