@@ -1,7 +1,7 @@
-"""`sam build` makes the zip that ships, for x86_64 on a machine of that kind; arm64 is built where its target is installed."""
+"""`sam build` makes the zip that ships: for x86_64 on a machine of that kind; arm64 is built where its target is installed."""
 
 import os
-import pathlib
+import re
 import subprocess
 import zipfile
 
@@ -10,17 +10,34 @@ import pytest
 from cloudformation import ROOT
 
 LIMIT = 6 * 1024 * 1024
+AL2023 = (2, 34)  # the C library of provided.al2023
 
 
 @pytest.mark.build
-def test_sam_build_makes_a_zip_that_fits(tmp_path):
-    run = ROOT / "tests/stack/run"
-    build = [run, "sam", "build", "--build-dir", tmp_path, "--parameter-overrides", "Architecture=x86_64"]
-    subprocess.run(build, check=True, cwd=ROOT, env=os.environ | {"AWS_DEFAULT_REGION": "us-east-1"})
-    files = [file for file in (tmp_path / "RotationFunction").rglob("*") if file.is_file()]
-    assert [file.name for file in files] == ["bootstrap"]
-    zipped = pathlib.Path(tmp_path, "function.zip")
+def test_what_sam_build_makes_fits_runs_on_al2023_and_rotates(tmp_path, measured):
+    bootstrap = built(tmp_path)
+    zipped = tmp_path / "function.zip"
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(files[0], "bootstrap")
-    print(f"bootstrap: {files[0].stat().st_size:,} bytes, zipped {zipped.stat().st_size:,}")
+        archive.write(bootstrap, "bootstrap")
+    needs = glibc(bootstrap)
+    measured(f"bootstrap: {bootstrap.stat().st_size:,} bytes, zipped {zipped.stat().st_size:,}; needs glibc {needs[0]}.{needs[1]}")
     assert zipped.stat().st_size <= LIMIT
+    assert needs <= AL2023
+    # This very file, against PostgreSQL and moto; the demo fails where a proof of its own does.
+    subprocess.run(["cargo", "run", "--locked", "--example", "rotate", "--", bootstrap], check=True, cwd=ROOT)
+
+
+def built(folder):
+    """What `sam build` puts into the zip: one file, for which Lambda needs nothing else."""
+    run = ROOT / "tests/stack/run"
+    build = [run, "sam", "build", "--build-dir", folder, "--parameter-overrides", "Architecture=x86_64"]
+    subprocess.run(build, check=True, cwd=ROOT, env=os.environ | {"AWS_DEFAULT_REGION": "us-east-1"})
+    files = [file for file in (folder / "RotationFunction").rglob("*") if file.is_file()]
+    assert [file.name for file in files] == ["bootstrap"]
+    return files[0]
+
+
+def glibc(program):
+    """The newest version of glibc that a program asks for."""
+    symbols = subprocess.run(["objdump", "-T", program], check=True, capture_output=True, text=True).stdout
+    return max((int(major), int(minor)) for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", symbols))
