@@ -1,0 +1,158 @@
+//! The clone is the original's equal at every rotation: C26, C27, C35.
+
+use testbed::unique;
+
+use super::{Alternating, Superuser};
+use crate::world;
+
+#[tokio::test]
+async fn c26_the_clone_is_brought_level_at_every_rotation() {
+    let it = Alternating::start().await;
+    let (original, clone, cluster) = (it.world.role.clone(), it.clone_role(), &it.world.postgres);
+    let state = |role: &str| {
+        format!(
+            "SELECT concat_ws(' ', rolcanlogin, rolconnlimit, rolvaliduntil, rolinherit, rolcreaterole, \
+             (SELECT string_agg(setdatabase || item, ',' ORDER BY setdatabase, item) FROM pg_db_role_setting s, \
+             unnest(setconfig) item WHERE setrole = r.oid AND item NOT LIKE 'role=%')) FROM pg_roles r WHERE rolname = '{role}'"
+        )
+    };
+    it.world.rotate().await.unwrap();
+    let changes = [
+        format!("ALTER ROLE {original} CONNECTION LIMIT 7 VALID UNTIL '2099-01-01' CREATEROLE"),
+        format!("ALTER ROLE {original} SET search_path = \"$user\", 'odd, name', public"),
+        format!("ALTER ROLE {original} SET datestyle = 'ISO, DMY'"),
+        format!("ALTER ROLE {original} IN DATABASE postgres SET statement_timeout = '5min'"),
+        format!("ALTER ROLE {clone} SET work_mem = '1MB'"),
+        format!("ALTER ROLE {clone} NOLOGIN"),
+    ];
+    for change in &changes[..5] {
+        cluster.admin(change).await.unwrap();
+    }
+    it.world.rotate().await.unwrap();
+    assert_eq!(
+        it.value(&state(&clone)).await,
+        it.value(&state(&original)).await
+    );
+    assert!(
+        it.value(&state(&original))
+            .await
+            .unwrap()
+            .contains("odd, name")
+    );
+
+    cluster.admin(&changes[5]).await.unwrap();
+    cluster
+        .admin(&format!(
+            "ALTER ROLE {original} RESET ALL; ALTER ROLE {original} CONNECTION LIMIT -1"
+        ))
+        .await
+        .unwrap();
+    it.world.rotate().await.unwrap();
+    assert_eq!(
+        it.value(&state(&clone)).await,
+        it.value(&state(&original)).await
+    );
+    assert!(it.current_logs_in().await);
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c26_what_cannot_be_copied_is_named_in_one_warning() {
+    let it = Alternating::of(world(), Superuser::Maker).await;
+    it.world
+        .postgres
+        .admin(&format!(
+            "ALTER ROLE {} SET log_statement = 'none'",
+            it.world.role
+        ))
+        .await
+        .unwrap();
+    it.world
+        .postgres
+        .admin(&format!("ALTER ROLE {} BYPASSRLS", it.world.role))
+        .await
+        .unwrap();
+    let rotation = it.world.rotate().await.unwrap();
+    let lines: Vec<_> = rotation.steps[1]
+        .1
+        .log
+        .iter()
+        .filter(|line| line.contains("WARN"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("log_statement") && lines[0].contains("BYPASSRLS"),
+        "{lines:?}"
+    );
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c27_what_either_makes_belongs_to_the_original_and_both_may_alter_and_drop_it() {
+    let it = Alternating::start().await;
+    let table = unique("made");
+    let session = async || {
+        let (role, password) = it.current().await;
+        it.world
+            .postgres
+            .login(&role, &password, "postgres")
+            .await
+            .unwrap()
+    };
+    it.world
+        .postgres
+        .admin(&format!(
+            "CREATE SCHEMA {table} AUTHORIZATION {}",
+            it.world.role
+        ))
+        .await
+        .unwrap();
+    it.world.rotate().await.unwrap();
+    session()
+        .await
+        .run(&format!(
+            "CREATE TABLE {table}.t (a int); INSERT INTO {table}.t VALUES (1)"
+        ))
+        .await
+        .unwrap();
+    let owner = format!("SELECT tableowner FROM pg_tables WHERE schemaname = '{table}'");
+    assert_eq!(it.value(&owner).await, Some(it.world.role.clone()));
+    it.world.rotate().await.unwrap();
+    session()
+        .await
+        .run(&format!(
+            "ALTER TABLE {table}.t ADD b int; CREATE TABLE {table}.u ()"
+        ))
+        .await
+        .unwrap();
+    it.world.rotate().await.unwrap();
+    session()
+        .await
+        .run(&format!("DROP TABLE {table}.t; DROP TABLE {table}.u"))
+        .await
+        .unwrap();
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c35_a_pending_role_whose_sessions_do_not_act_as_the_original_is_refused() {
+    let it = Alternating::start().await;
+    let token = it.world.begin().await.unwrap();
+    it.world
+        .step("createSecret", &token)
+        .await
+        .success()
+        .unwrap();
+    it.world.step("setSecret", &token).await.success().unwrap();
+    it.world
+        .postgres
+        .admin(&format!("ALTER ROLE {} RESET role", it.clone_role()))
+        .await
+        .unwrap();
+    assert_eq!(
+        it.world.step("testSecret", &token).await.error_type(),
+        Some("CloneNotEqual")
+    );
+    it.world.steps(&token).await.unwrap();
+    it.world.finish().await.unwrap();
+}

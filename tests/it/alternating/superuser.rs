@@ -1,0 +1,140 @@
+//! Who changes the passwords, and where it may be sent: C24, C28, C30.
+
+use serde_json::json;
+use testbed::Postgres;
+
+use super::{Alternating, Superuser};
+use crate::{warnings, world};
+
+#[tokio::test]
+async fn c24_nothing_is_changed_unless_the_current_credential_logs_in() {
+    let it = Alternating::start().await;
+    it.world
+        .postgres
+        .set_password(&it.world.role, "changed by hand")
+        .await
+        .unwrap();
+    let token = it.world.begin().await.unwrap();
+    it.world
+        .step("createSecret", &token)
+        .await
+        .success()
+        .unwrap();
+    assert_eq!(
+        it.world.step("setSecret", &token).await.error_type(),
+        Some("NoWorkingCredential")
+    );
+    let clone = it
+        .value(&format!(
+            "SELECT 1 FROM pg_roles WHERE rolname = '{}'",
+            it.clone_role()
+        ))
+        .await;
+    assert_eq!(clone, None);
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c24_a_superuser_who_is_refused_changes_nothing_and_is_named() {
+    let it = Alternating::start().await;
+    it.name_superuser(|value| value["password"] = json!("not the password"))
+        .await;
+    let token = it.world.begin().await.unwrap();
+    it.world
+        .step("createSecret", &token)
+        .await
+        .success()
+        .unwrap();
+    let failed = it.world.step("setSecret", &token).await;
+    let failure = failed.failure().unwrap();
+    assert_eq!(failure.error_type, "NoWorkingCredential");
+    assert!(
+        failure.error_message.contains("superuser"),
+        "{}",
+        failure.error_message
+    );
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c28_createrole_is_enough_for_who_made_the_original_or_was_given_admin_on_it() {
+    for kind in [Superuser::Maker, Superuser::Granted] {
+        let it = Alternating::of(world(), kind).await;
+        for _ in 0..3 {
+            let rotation = it.world.rotate().await.unwrap();
+            assert!(warnings(&rotation.steps[1].1).is_empty(), "{kind:?}");
+            assert!(it.current_logs_in().await, "{kind:?}");
+        }
+        it.world.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c28_a_lack_of_admin_prints_the_grant_that_mends_it() {
+    let cluster = Postgres::options().version(16).start().await.unwrap();
+    let it = Alternating::with(world(), &cluster, Superuser::Bare).await;
+    let token = it.world.begin().await.unwrap();
+    it.world
+        .step("createSecret", &token)
+        .await
+        .success()
+        .unwrap();
+    let failed = it.world.step("setSecret", &token).await;
+    let failure = failed.failure().unwrap();
+    assert_eq!(failure.error_type, "PermissionDenied");
+    let grant = failure
+        .error_message
+        .split("as an administrator: ")
+        .nth(1)
+        .unwrap();
+    let grant = grant.split(" (SQLSTATE").next().unwrap();
+    assert!(
+        grant.starts_with("GRANT ") && grant.ends_with(" WITH ADMIN OPTION"),
+        "{grant}"
+    );
+    cluster.admin(grant).await.unwrap();
+    it.world.steps(&token).await.unwrap();
+    for _ in 0..2 {
+        it.world.rotate().await.unwrap();
+    }
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c30_the_superusers_password_goes_to_no_other_host() {
+    let it = Alternating::start().await;
+    let decoy = testbed::DbGate::decoy().await.unwrap();
+    it.world.rotate().await.unwrap();
+    for edit in [
+        json!({"host": "127.0.0.1"}),
+        json!({"port": decoy.port()}),
+        json!({"host": "localhost.", "port": decoy.port()}),
+    ] {
+        it.name_superuser(|value| {
+            value["port"] = json!(decoy.port());
+            for (key, other) in edit.as_object().unwrap() {
+                value[key] = other.clone();
+            }
+        })
+        .await;
+        let token = it.world.begin().await.unwrap();
+        it.world
+            .step("createSecret", &token)
+            .await
+            .success()
+            .unwrap();
+        let failed = it.world.step("setSecret", &token).await;
+        assert_ne!(failed.error_type(), None);
+        assert!(
+            ["ForeignTarget", "AwsCallFailed"].contains(&failed.error_type().unwrap()),
+            "{failed:?}"
+        );
+        it.world
+            .secrets
+            .remove_label(&it.world.secret, "AWSPENDING")
+            .await
+            .unwrap();
+    }
+    assert_eq!(decoy.connections(), 0);
+    it.world.finish().await.unwrap();
+}
