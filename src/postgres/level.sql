@@ -13,6 +13,11 @@ DECLARE
   before text;
   skipped text[] := '{}';
 BEGIN
+  -- Where a database starts everybody's sessions as somebody else (ALTER DATABASE … SET role), back to oneself.
+  IF NOT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) THEN
+    SET LOCAL ROLE NONE;
+  END IF;
+
   SELECT * INTO o FROM pg_roles WHERE rolname = original;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'role % does not exist, so role % is not its clone', quote_ident(original), quote_ident(clone)
@@ -40,18 +45,19 @@ BEGIN
     EXECUTE format('CREATE ROLE %I NOLOGIN', clone);
     EXECUTE format('GRANT %I TO %I', original, clone);
     SELECT * INTO c FROM pg_roles WHERE rolname = clone;
-  ELSIF version >= 160000 AND NOT pg_has_role(c.oid, o.oid, 'SET') THEN
-    EXECUTE format('GRANT %I TO %I WITH SET TRUE', original, clone);
+  ELSIF version >= 160000 AND NOT (pg_has_role(c.oid, o.oid, 'SET') AND pg_has_role(c.oid, o.oid, 'USAGE')) THEN
+    EXECUTE format('GRANT %I TO %I WITH INHERIT TRUE, SET TRUE', original, clone);
   END IF;
 
-  -- Attributes, each by itself: one that may not be given must not keep the others from being level.
+  -- Attributes, each by itself: one that may not be given must not keep the others from being level. A clone always
+  -- inherits, also from an original that does not: until it acts as the original, at the very login, it needs CONNECT.
   FOR wanted IN
     SELECT word FROM (VALUES
       (NOT c.rolcanlogin, 'LOGIN'),
       (c.rolconnlimit <> o.rolconnlimit, format('CONNECTION LIMIT %s', o.rolconnlimit)),
       (coalesce(c.rolvaliduntil, 'infinity') <> coalesce(o.rolvaliduntil, 'infinity'),
        format('VALID UNTIL %L', coalesce(o.rolvaliduntil, 'infinity'))),
-      (c.rolinherit <> o.rolinherit, CASE WHEN o.rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END),
+      (NOT c.rolinherit, 'INHERIT'),
       (c.rolcreatedb <> o.rolcreatedb, CASE WHEN o.rolcreatedb THEN 'CREATEDB' ELSE 'NOCREATEDB' END),
       (c.rolcreaterole <> o.rolcreaterole, CASE WHEN o.rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END),
       (c.rolbypassrls <> o.rolbypassrls, CASE WHEN o.rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END),
@@ -68,17 +74,24 @@ BEGIN
     skipped := skipped || CASE WHEN o.rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END;
   END IF;
 
-  -- Settings, per database too. The clone's sessions start as the original (or as whom the original's start as), so that
-  -- what either makes belongs to the original.
+  -- Settings, per database too. The clone's sessions start as the original, so that what either makes belongs to the
+  -- original; or as whom the original's start as. That the server takes from the first of these that it may: the role's
+  -- setting for the database, its own, the database's, everybody's.
   FOR setting IN
     WITH entry AS (
       SELECT s.setrole, s.setdatabase, split_part(item, '=', 1) AS name, substr(item, strpos(item, '=') + 1) AS value
-      FROM pg_db_role_setting s, unnest(s.setconfig) item WHERE s.setrole IN (o.oid, c.oid)
+      FROM pg_db_role_setting s, unnest(s.setconfig) item WHERE s.setrole IN (0, o.oid, c.oid)
+    ), start AS (
+      SELECT setdatabase, setrole = 0 AS is_everybodys, value FROM entry
+      WHERE name = 'role' AND setrole <> c.oid AND (value = 'none' OR EXISTS (SELECT FROM pg_roles r
+        WHERE r.rolname = value AND pg_has_role(o.oid, r.oid, CASE WHEN version < 160000 THEN 'MEMBER' ELSE 'SET' END)))
+      UNION ALL SELECT 0, NULL, original
     ), wish AS (
-      SELECT setdatabase, name, value FROM entry WHERE setrole = o.oid
+      SELECT setdatabase, name, value FROM entry WHERE setrole = o.oid AND name <> 'role'
       UNION ALL
-      SELECT 0, 'role', original
-      WHERE NOT EXISTS (SELECT FROM entry WHERE setrole = o.oid AND setdatabase = 0 AND name = 'role')
+      (SELECT DISTINCT ON (place) place, 'role', CASE value WHEN 'none' THEN original ELSE value END
+       FROM (SELECT DISTINCT setdatabase AS place FROM start) p JOIN start ON setdatabase IN (0, place)
+       ORDER BY place, is_everybodys NULLS LAST, setdatabase = 0)
     ), found AS (
       SELECT setdatabase, name, value FROM entry WHERE setrole = c.oid
     )
@@ -90,8 +103,8 @@ BEGIN
     BEGIN
       IF setting.value IS NULL THEN
         EXECUTE format('%s RESET %I', setting.target, setting.name);
-      ELSIF setting.name IN ('search_path', 'temp_tablespaces') THEN
-        -- A list of identifiers, whose text is no literal: set for a moment, and taken from there.
+      ELSIF setting.name IN ('local_preload_libraries', 'search_path', 'session_preload_libraries', 'temp_tablespaces') THEN
+        -- A list of names, whose text is no literal: set for a moment, and taken from there.
         before := current_setting(setting.name);
         wanted := format('%s SET %I FROM CURRENT', setting.target, setting.name);
         PERFORM pg_catalog.set_config(setting.name, setting.value, true);
@@ -100,10 +113,14 @@ BEGIN
       ELSE
         EXECUTE format('%s SET %I = %L', setting.target, setting.name, setting.value);
       END IF;
-    EXCEPTION WHEN OTHERS THEN
-      skipped := skipped || setting.name;
+    EXCEPTION
+      -- Somebody else's change at the same time: the whole is tried again.
+      WHEN deadlock_detected OR internal_error OR lock_not_available OR serialization_failure THEN RAISE;
+      WHEN OTHERS THEN
+        skipped := skipped || setting.name;
     END;
   END LOOP;
-  PERFORM set_config('db_rotation.not_copied', array_to_string(skipped, ', '), true);
+  PERFORM set_config('db_rotation.not_copied',
+    (SELECT coalesce(string_agg(DISTINCT name, ', '), '') FROM unnest(skipped) name), true);
 END
 $level$

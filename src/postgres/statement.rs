@@ -12,15 +12,17 @@ pub(super) const FACTS: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
 /// Asks who is logged in.
 pub(super) const IDENTITY: &str = "SELECT 1, session_user";
 
-/// Asks who is logged in, and whether that is the equal of `original`: a member of it, whose sessions act as it (or as
-/// whom its own `role` setting makes it act).
+/// Asks who is logged in, and whether that is the equal of `original`: itself, or a member of it whose sessions act as it
+/// (or as whom a `role` setting makes its own sessions act).
 pub(super) fn identity_in_pair(original: &RoleName) -> String {
     let original = quoted_literal(original.as_str());
     format!(
-        "SELECT 1, session_user, pg_catalog.pg_has_role(session_user, {original}, 'MEMBER') AND ( \
-         current_user OPERATOR(pg_catalog.=) {original} OR EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s \
-         JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) s.setrole, pg_catalog.unnest(s.setconfig) item \
-         WHERE r.rolname OPERATOR(pg_catalog.=) {original} AND pg_catalog.starts_with(item, 'role=')))"
+        "SELECT 1, session_user, session_user OPERATOR(pg_catalog.=) {original} \
+         OR pg_catalog.pg_has_role(session_user, {original}, 'MEMBER') AND ( \
+         current_user OPERATOR(pg_catalog.=) {original} \
+         OR current_user OPERATOR(pg_catalog.<>) session_user AND EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s \
+         LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) s.setrole, pg_catalog.unnest(s.setconfig) item \
+         WHERE coalesce(r.rolname, {original}) OPERATOR(pg_catalog.=) {original} AND pg_catalog.starts_with(item, 'role=')))"
     )
 }
 
@@ -76,7 +78,7 @@ pub(super) fn set_password_in_pair(
     );
     let (terms, alter) = (terms.sql(), alter_password(role, secret));
     format!(
-        "BEGIN READ WRITE; {terms}; SET LOCAL search_path = pg_catalog, pg_temp; \
+        "BEGIN READ WRITE; {terms}; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL datestyle = ISO; \
          SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext({original}))); \
          SELECT set_config('db_rotation.original', {original}, true), set_config('db_rotation.clone', {clone}, true); \
          {LEVEL}; {alter}; SELECT current_setting('db_rotation.not_copied'); COMMIT"

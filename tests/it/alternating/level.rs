@@ -156,3 +156,104 @@ async fn c35_a_pending_role_whose_sessions_do_not_act_as_the_original_is_refused
     it.world.steps(&token).await.unwrap();
     it.world.finish().await.unwrap();
 }
+
+#[tokio::test]
+async fn c26_a_clone_made_by_hand_that_does_not_inherit_connects_where_its_original_may() {
+    let database = unique("shut");
+    let it = Alternating::of(world().database(&database), Superuser::Full).await;
+    let (original, clone) = (&it.world.role, it.clone_role());
+    let options = if it.world.postgres.major() >= 16 {
+        "WITH INHERIT FALSE, SET FALSE"
+    } else {
+        ""
+    };
+    let by_hand = format!(
+        "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC; GRANT CONNECT ON DATABASE {database} TO {original};
+         ALTER ROLE {original} NOINHERIT; CREATE ROLE {clone} NOINHERIT; GRANT {original} TO {clone} {options}"
+    );
+    it.world.postgres.admin(&by_hand).await.unwrap();
+    for _ in 0..2 {
+        it.world.rotate().await.unwrap();
+    }
+    it.world.finish().await.unwrap();
+}
+
+/// Who the session of `AWSCURRENT` acts as.
+async fn acts_as(it: &Alternating) -> Option<String> {
+    let (role, password) = it.current().await;
+    let login = it
+        .world
+        .postgres
+        .login(&role, &password, &it.world.database);
+    let rows = login.await.unwrap().run("SELECT current_user AS it").await;
+    rows.unwrap()[0].text("it").map(str::to_owned)
+}
+
+#[tokio::test]
+async fn c27_as_whom_the_originals_sessions_start_so_do_the_clones() {
+    let database = unique("start");
+    let it = Alternating::of(world().database(&database), Superuser::chosen()).await;
+    let (original, group) = (&it.world.role, unique("group"));
+    let admin = async |sql: String| drop(it.world.postgres.admin(&sql).await.unwrap());
+    admin(format!("CREATE ROLE {group}")).await;
+    for (what, setting, is_member, expected) in [
+        (
+            "its own setting",
+            format!("ALTER ROLE {original} SET role = {group}"),
+            true,
+            &group,
+        ),
+        (
+            "one that it may not take",
+            format!("ALTER ROLE {original} SET role = {group}"),
+            false,
+            original,
+        ),
+        (
+            "no other role",
+            format!("ALTER ROLE {original} SET role = none"),
+            true,
+            original,
+        ),
+        (
+            "the database's",
+            format!("ALTER DATABASE {database} SET role = {group}"),
+            true,
+            &group,
+        ),
+        (
+            "its own in there",
+            format!("ALTER ROLE {original} IN DATABASE {database} SET role = {group}"),
+            true,
+            &group,
+        ),
+        (
+            "none in there",
+            format!(
+                "ALTER ROLE {original} IN DATABASE {database} SET role = none; ALTER DATABASE {database} SET role = {group}"
+            ),
+            true,
+            original,
+        ),
+    ] {
+        admin(format!(
+            "ALTER ROLE {original} RESET ALL; ALTER ROLE {original} IN DATABASE {database} RESET ALL;
+             ALTER DATABASE {database} RESET ALL; REVOKE {group} FROM {original}"
+        ))
+        .await;
+        if is_member {
+            admin(format!("GRANT {group} TO {original}")).await;
+        }
+        admin(setting).await;
+        for _ in 0..2 {
+            it.world.rotate().await.unwrap();
+            let role = it.current().await.0;
+            assert_eq!(
+                acts_as(&it).await.as_ref(),
+                Some(expected),
+                "{role}, {what}"
+            );
+        }
+    }
+    it.world.finish().await.unwrap();
+}
