@@ -1,6 +1,7 @@
 //! Alternating users: two roles take turns, and nobody notices.
 
 mod cost;
+mod equality;
 mod level;
 mod pair;
 mod superuser;

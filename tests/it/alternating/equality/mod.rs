@@ -1,0 +1,160 @@
+//! What one of the two may do, the other may, whatever an administrator makes of the original: C26, C27.
+//!
+//! `EQUALITY_CASES` asks for more cases than CI runs; `EQUALITY_SEED`, as a failure prints it, for the same ones again.
+
+mod abilities;
+mod generated;
+mod made;
+mod original;
+mod place;
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
+
+use proptest::collection::vec;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::{prop_assert, prop_assert_eq};
+use serde_json::Value;
+use testbed::{Session, unique};
+use tokio::runtime::Runtime;
+
+use self::abilities::{Abilities, abilities};
+use self::generated::original;
+use self::made::shares_what_it_makes;
+use self::original::Original;
+use self::place::Place;
+use super::{Alternating, Superuser};
+use crate::{warnings, world};
+
+#[test]
+fn c26_c27_what_one_may_do_the_other_may_at_every_rotation() {
+    let seed = number("EQUALITY_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let config = Config {
+        cases: number("EQUALITY_CASES").map_or(CASES, |cases| u32::try_from(cases).unwrap()),
+        failure_persistence: None,
+        max_shrink_iters: 60,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::XorShift, &seed_bytes(seed));
+    let runtime = Runtime::new().unwrap();
+    let result = TestRunner::new_with_rng(config, rng).run(&vec(original(), 2..4), |life| {
+        runtime.block_on(Box::pin(equal_throughout(life, Superuser::chosen())))
+    });
+    if let Err(failure) = result {
+        panic!("EQUALITY_SEED={seed}: {failure}");
+    }
+}
+
+/// Rotates after every moment of the original's life, and looks at both.
+async fn equal_throughout(life: Vec<Original>, kind: Superuser) -> Result<(), TestCaseError> {
+    let failed = |error: testbed::Error| TestCaseError::fail(format!("{error:?}"));
+    let database = unique("equality");
+    let it = Alternating::of(world().database(&database), kind).await;
+    let place = Place::furnish(&it).await;
+    let admin = it.world.postgres.admin_session(&database).await.unwrap();
+    for (round, moment) in life.into_iter().enumerate() {
+        let moment = moment.within_reach(kind, place.major);
+        admin.run(&moment.sql(&place)).await.unwrap();
+        let rotation = it.world.rotate().await.map_err(failed)?;
+        let not_given = moment.not_given(kind, place.major);
+        let named = named(&warnings(&rotation.steps[1].1));
+        prop_assert_eq!(
+            &named,
+            &not_given,
+            "named by the warning of round {}",
+            round
+        );
+        let original = log_in(&it, &it.world.role).await?;
+        let clone = log_in(&it, &it.clone_role()).await?;
+        let differences = differences(
+            &abilities(&original, &place, &not_given).await,
+            &abilities(&clone, &place, &not_given).await,
+        );
+        prop_assert!(
+            differences.is_empty(),
+            "round {}: {:#?}",
+            round,
+            differences
+        );
+        let by_original = shares_what_it_makes(&original, &clone)
+            .await
+            .map_err(failed)?;
+        let by_clone = shares_what_it_makes(&clone, &original)
+            .await
+            .map_err(failed)?;
+        prop_assert_eq!(&by_original, &by_clone);
+        let is_its_own = by_original
+            .iter()
+            .all(|(_, owner, _)| *owner == it.world.role);
+        prop_assert!(
+            is_its_own || moment.starts_as_another(),
+            "{:?}",
+            by_original
+        );
+    }
+    drop(admin);
+    let end = format!("DROP DATABASE {database} WITH (FORCE)");
+    it.world.postgres.admin(&end).await.unwrap();
+    it.world.finish().await.map_err(failed)
+}
+
+/// A session of one of the two, whose password is the current one or the one before.
+async fn log_in(it: &Alternating, role: &str) -> Result<Session, TestCaseError> {
+    let (current, previous) = (it.world.current().await, it.world.previous().await);
+    let values = [current.unwrap().unwrap(), previous.unwrap().unwrap()];
+    let value = values.iter().find(|value| value["username"] == role);
+    let password = value.unwrap()["password"].as_str().unwrap();
+    let login = it
+        .world
+        .postgres
+        .login(role, password, &it.world.database)
+        .await;
+    login.map_err(|refused| TestCaseError::fail(format!("{role}: {refused}")))
+}
+
+/// What they answer differently, with both answers.
+fn differences(of_original: &Abilities, of_clone: &Abilities) -> Vec<String> {
+    assert!(of_original.len() > 400, "only {} asked", of_original.len());
+    let asked: BTreeSet<_> = of_original.keys().chain(of_clone.keys()).collect();
+    let answers = asked
+        .into_iter()
+        .map(|one| (one, of_original.get(one), of_clone.get(one)));
+    answers
+        .filter(|(_, original, clone)| original != clone)
+        .map(|(asked, original, clone)| format!("{asked}: original {original:?}, clone {clone:?}"))
+        .collect()
+}
+
+/// What the one warning says could not be copied; nothing without a warning.
+fn named(warnings: &[&String]) -> BTreeSet<String> {
+    assert!(warnings.len() <= 1, "{warnings:?}");
+    let lines = warnings
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let names: Vec<_> = lines
+        .map(|line| line["not_copied"].as_str().unwrap().to_owned())
+        .collect();
+    names
+        .iter()
+        .flat_map(|names| names.split(", "))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The number in a variable of the environment.
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+    )
+}
+
+fn seed_bytes(seed: u64) -> [u8; 16] {
+    let mut bytes = [1; 16];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes
+}
+
+/// As many as fit into 25 seconds of CI.
+const CASES: u32 = 8;
