@@ -48,9 +48,10 @@ async fn a_whole_rotation_twice_leaves_the_new_password_alone() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_leaking_function_is_found_out() -> Result<()> {
+async fn a_leaking_function_is_found_out_without_leaking_once_more() -> Result<()> {
     let world = World::builder(FAKE).env("FAKE", "leak").start().await?;
     world.rotate().await?;
+    let password = world.password("AWSCURRENT").await?;
     let found = world
         .finish()
         .await
@@ -61,6 +62,7 @@ async fn a_leaking_function_is_found_out() -> Result<()> {
         found.contains("a password shows in the function's output"),
         "{found}"
     );
+    assert!(!found.contains(&password), "told once more");
     Ok(())
 }
 
