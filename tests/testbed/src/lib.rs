@@ -30,6 +30,7 @@
 //! | the state in which the service calls us; an operator's interference | [`SecretsManager`] |
 //! | an answer lost, an error, a stall; something done between two calls | [`ApiGate::answer`], [`ApiGate::before`], [`ApiGate::after`] |
 //! | a connection reset, an answer lost, TLS stripped; a listener that nobody may touch | [`DbGate::connection`], [`DbGate::decoy`] |
+//! | what an operator types | [`World::operator`] |
 //! | a process killed, its cost, what it wrote | [`Function`], [`Invocation`] |
 //! | progress on a terminal; fetching ahead of time | [`tools::on_progress`], [`tools::prepare`] |
 //!

@@ -114,7 +114,9 @@ impl Traffic {
     }
 
     async fn effect(&self, asked: &Asked) -> Reply {
-        let reply = if asked.service == "secretsmanager" {
+        let reply = if asked.operation == "RotateSecret" {
+            Reply::of(&self.behind.begin_rotation(&asked.json()).await)
+        } else if asked.service == "secretsmanager" {
             Reply::of(&self.behind.answer(&asked.operation, asked.json()).await)
         } else {
             match self.behind.pass(&asked.service, asked.body.clone()).await {

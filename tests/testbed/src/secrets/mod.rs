@@ -4,6 +4,7 @@ mod console;
 mod listing;
 mod moto;
 mod rds;
+mod rotation;
 mod service;
 mod stages;
 

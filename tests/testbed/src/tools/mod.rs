@@ -1,4 +1,4 @@
-//! What the testbed runs and doesn't bring: PostgreSQL's servers and moto. Found on this machine, or fetched once into
+//! What the testbed runs and doesn't bring: PostgreSQL's servers, moto, the AWS CLI. Found on this machine, or fetched once into
 //! a folder under cargo's target folder, by the machine's own package clients.
 
 mod command;
@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 pub(crate) use self::command::{found, run};
 pub(crate) use self::postgresql::{Server, server, template, unpack};
-pub(crate) use self::python::moto;
+pub(crate) use self::python::{moto, shell};
 pub(crate) use self::user::{ServerUser, server_user};
 use crate::error::{Context as _, Result};
 

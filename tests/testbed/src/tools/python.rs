@@ -1,4 +1,4 @@
-//! moto, in a Python environment of its own; and, where npm is missing, npm from there.
+//! moto and the AWS CLI, in a Python environment of their own; and, where npm is missing, npm from there.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,23 @@ pub(crate) fn moto() -> Result<Command> {
     let mut command = Command::new(python()?);
     command
         .args(["-m", "moto.server"])
+        .env("PYTHONPATH", packages)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
+}
+
+/// A shell in which `aws` is the AWS CLI, and nothing of this machine's settings is known. Fetched at first use.
+pub(crate) fn shell(script: &str) -> Result<Command> {
+    let packages = environment("moto", &["-r", REQUIREMENTS])?;
+    let mut command = Command::new("bash");
+    command
+        .args(["-euo", "pipefail", "-c"])
+        // Exported, so that a script of ours that is called finds it too.
+        .arg(format!(
+            "aws() {{ python3 -m awscli \"$@\"; }}; export -f aws\n{script}"
+        ))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(command)

@@ -1,6 +1,7 @@
 //! One secret, one role, one function, and everything between them.
 
 mod builder;
+mod operator;
 mod secrecy;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,36 @@
+//! An operator at a terminal.
+
+use std::path::Path;
+
+use super::World;
+use crate::background::blocking;
+use crate::error::{Context as _, Error, Result};
+use crate::tools;
+
+impl World {
+    /// Runs shell commands at the repository's root, with an AWS CLI that speaks to this world; what they wrote.
+    ///
+    /// Whoever has them begin a rotation calls the function for it, as the service would.
+    ///
+    /// # Errors
+    /// One failed: what they wrote to standard error, without the values that they may have shown.
+    pub async fn operator(&self, commands: &str) -> Result<String> {
+        let (commands, endpoint) = (commands.to_owned(), self.api.url());
+        blocking(move || {
+            let shell = tools::shell(&commands)?
+                .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+                .env("AWS_ACCESS_KEY_ID", "operator")
+                .env("AWS_SECRET_ACCESS_KEY", "operator")
+                .env("AWS_DEFAULT_REGION", "us-east-1")
+                .env("AWS_ENDPOINT_URL", endpoint)
+                .output()
+                .context("could not start bash")?;
+            if shell.status.success() {
+                return Ok(String::from_utf8_lossy(&shell.stdout).into_owned());
+            }
+            let errors = String::from_utf8_lossy(&shell.stderr);
+            Err(Error::new(format!("{}: {errors}", shell.status)))
+        })
+        .await
+    }
+}
