@@ -101,15 +101,15 @@ impl<'a> Call<'a> {
                 Some(e) => unreachable(chain(e)),
                 None => failed("no request sent".to_owned()),
             },
-            SdkError::ServiceError(e) => match e.err().code().filter(|code| is_error_code(code)) {
+            SdkError::ServiceError(e) => match e.err().code() {
                 Some("AccessDeniedException" | "AccessDenied") => {
                     StoreError::AccessDenied { action, resource }
                 }
                 Some("ResourceNotFoundException") => {
                     StoreError::SecretNotFound { action, resource }
                 }
-                Some(code) => failed(code.to_owned()),
-                None => self.unreadable(),
+                Some(code) if is_error_code(code) => failed(code.to_owned()),
+                _ => self.unreadable(),
             },
             _ => self.unreadable(),
         }
@@ -130,8 +130,19 @@ fn is_error_code(code: &str) -> bool {
     let ends_well = ["Exception", "Error", "Failure", "Fault"]
         .iter()
         .any(|end| code.ends_with(end));
-    ends_well && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric())
+    let is_short_word = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    ends_well && is_short_word || COMMON_CODES.contains(&code)
 }
+
+/// How RDS ends without saying that it is an error (RDS's API reference, *Common errors*).
+const COMMON_CODES: [&str; 6] = [
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "OptInRequired",
+    "ServiceUnavailable",
+    "SignatureDoesNotMatch",
+    "Throttling",
+];
 
 /// What a connection died of, from the outermost word to the operating system's.
 fn chain(error: &ConnectorError) -> String {
