@@ -1,6 +1,7 @@
-//! What an alternating rotation costs: C11.
+//! What an alternating rotation costs: C11, C30.
 
 use super::Alternating;
+use crate::world;
 
 #[tokio::test]
 async fn c11_connections_two_one_one_and_none_refused() {
@@ -23,4 +24,19 @@ async fn c11_connections_two_one_one_and_none_refused() {
         assert!(it.world.postgres.refusals(role, it.world.began).is_empty());
     }
     it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c30_rds_is_asked_by_no_rotation_whose_secrets_name_one_host() {
+    let (single, it) = (world().start().await.unwrap(), Alternating::start().await);
+    for world in [single, it.world] {
+        world.rotate().await.unwrap();
+        let operations = world.api.operations();
+        assert!(operations.contains(&"PutSecretValue".to_owned()));
+        assert!(
+            !operations.iter().any(|one| one.starts_with("DescribeDB")),
+            "{operations:?}"
+        );
+        world.finish().await.unwrap();
+    }
 }

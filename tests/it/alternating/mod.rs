@@ -3,7 +3,9 @@
 mod cost;
 mod equality;
 mod level;
+mod managed;
 mod pair;
+mod replica;
 mod superuser;
 
 use serde_json::{Value, json};
@@ -157,6 +159,11 @@ impl Alternating {
 /// A name as an identifier in SQL.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A name that RDS takes and nobody has.
+fn rds_name(prefix: &str) -> String {
+    unique(prefix).replace('_', "-")
 }
 
 fn text(value: &Value, key: &str) -> String {

@@ -138,3 +138,47 @@ async fn c30_the_superusers_password_goes_to_no_other_host() {
     assert_eq!(decoy.connections(), 0);
     it.world.finish().await.unwrap();
 }
+
+/// Writes a version that a rotation of the superuser secret has under way: its value is nobody's yet.
+async fn superuser_is_being_rotated(it: &Alternating) {
+    let secrets = &it.world.secrets;
+    let token = secrets.stage_pending(&it.superuser).await.unwrap();
+    let pending =
+        json!({"host": "elsewhere.invalid", "username": "nobody", "password": "not in use yet"})
+            .to_string();
+    let put = secrets.put_value(&it.superuser, Some(&token), &["AWSPENDING"], &pending);
+    put.await.unwrap();
+}
+
+#[tokio::test]
+async fn c32_of_a_superuser_secret_that_is_being_rotated_only_the_current_value_is_read() {
+    let it = Alternating::start().await;
+    superuser_is_being_rotated(&it).await;
+    it.world.keep_secret("not in use yet");
+    for _ in 0..2 {
+        it.world.rotate().await.unwrap();
+    }
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c32_the_superuser_may_itself_be_one_of_two_that_take_turns() {
+    let it = Alternating::start().await;
+    let (original, clone) = (&it.superuser_role, format!("{}_clone", it.superuser_role));
+    let password = &it.superuser_password;
+    it.world
+        .postgres
+        .create_role(&clone, password)
+        .await
+        .unwrap();
+    // As level.sql leaves it.
+    let equal = format!("GRANT {original} TO {clone}; ALTER ROLE {clone} SET role = {original}");
+    it.world.postgres.admin(&equal).await.unwrap();
+    for turn in [&clone, original, &clone] {
+        it.name_superuser(|value| value["username"] = json!(turn))
+            .await;
+        let rotation = it.world.rotate().await.unwrap();
+        assert!(warnings(&rotation.steps[1].1).is_empty(), "{turn}");
+    }
+    it.world.finish().await.unwrap();
+}

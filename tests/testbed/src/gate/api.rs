@@ -112,6 +112,11 @@ impl ApiGate {
         );
     }
 
+    /// Leads to this machine: an address of RDS's that begins so becomes `host`; of two that fit, the first one told.
+    pub fn lead(&self, beginning: &str, host: &str) {
+        self.state().addresses.add(beginning, host);
+    }
+
     /// Takes back every rule.
     pub fn heal(&self) {
         self.state().watches.clear();

@@ -1,5 +1,6 @@
 //! What stands between the function and its servers: it records what passes, and breaks it where a test says so.
 
+mod addresses;
 mod api;
 mod asked;
 mod call;

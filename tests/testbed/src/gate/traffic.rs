@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hyper::Request;
 use serde_json::Value;
 
+use super::addresses::Addresses;
 use super::asked::{Asked, broken};
 use super::call::Call;
 use super::fault::{Fault, Rule, Watch};
@@ -26,6 +27,7 @@ pub(super) struct Traffic {
 pub(super) struct State {
     pub(super) calls: Vec<Call>,
     pub(super) watches: Vec<Watch>,
+    pub(super) addresses: Addresses,
     /// The last answer to each request, for stale reads.
     remembered: HashMap<(String, Bytes), Reply>,
 }
@@ -119,11 +121,13 @@ impl Traffic {
         } else if asked.service == "secretsmanager" {
             Reply::of(&self.behind.answer(&asked.operation, asked.json()).await)
         } else {
-            match self.behind.pass(&asked.service, asked.body.clone()).await {
+            let addresses = self.state().addresses.clone();
+            let form = addresses.asked(&asked.body);
+            match self.behind.pass(&asked.service, form).await {
                 Ok(response) => Reply {
                     status: response.status().as_u16(),
                     headers: vec![("content-type", "text/xml".to_owned())],
-                    body: response.into_body(),
+                    body: addresses.told(response.body()),
                     cut_at: None,
                 },
                 Err(failure) => Reply {

@@ -28,12 +28,19 @@ impl SecretsManager {
         )))
     }
 
-    /// Makes an instance; moto gives it an endpoint.
+    /// Makes an instance that listens on `port`; moto gives it an endpoint.
     ///
     /// # Errors
     /// The name is taken.
-    pub async fn create_db_instance(&self, name: &str, cluster: Option<&str>) -> Result<()> {
+    pub async fn create_db_instance(
+        &self,
+        name: &str,
+        cluster: Option<&str>,
+        port: u16,
+    ) -> Result<()> {
+        let port = port.to_string();
         let mut parameters = vec![
+            ("Port", port.as_str()),
             ("DBInstanceIdentifier", name),
             ("DBInstanceClass", "db.t4g.micro"),
             (
@@ -70,12 +77,14 @@ impl SecretsManager {
             .map(drop)
     }
 
-    /// Makes an Aurora cluster without instances.
+    /// Makes an Aurora cluster without instances, whose endpoints listen on `port`.
     ///
     /// # Errors
     /// The name is taken.
-    pub async fn create_db_cluster(&self, name: &str) -> Result<()> {
+    pub async fn create_db_cluster(&self, name: &str, port: u16) -> Result<()> {
+        let port = port.to_string();
         let parameters = [
+            ("Port", port.as_str()),
             ("DBClusterIdentifier", name),
             ("Engine", "aurora-postgresql"),
             ("MasterUsername", "admin1"),

@@ -212,11 +212,11 @@ async fn deletion_rotation_enabled_tags_and_impossible_passwords() -> Result<()>
 #[tokio::test]
 async fn rds_has_instances_replicas_and_clusters() -> Result<()> {
     let secrets = SecretsManager::shared().await?;
-    secrets.create_db_instance("writer", None).await?;
+    secrets.create_db_instance("writer", None, 5432).await?;
     secrets.create_db_replica("reader", "writer").await?;
-    secrets.create_db_cluster("aurora").await?;
+    secrets.create_db_cluster("aurora", 5432).await?;
     secrets
-        .create_db_instance("aurora-1", Some("aurora"))
+        .create_db_instance("aurora-1", Some("aurora"), 5432)
         .await?;
     let reader = secrets
         .rds("DescribeDBInstances", &[("DBInstanceIdentifier", "reader")])

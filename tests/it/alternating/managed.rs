@@ -1,0 +1,90 @@
+//! A superuser secret that RDS manages holds a login and no place: C33.
+
+use serde_json::json;
+
+use super::{Alternating, rds_name};
+use crate::{cancel, created, failed};
+
+const INSTANCE: &str = "aws:rds:primaryDBInstanceArn";
+const CLUSTER: &str = "aws:rds:primaryDBClusterArn";
+
+/// Rewrites the superuser secret as RDS has it.
+async fn managed(it: &Alternating, tag: Option<(&str, &str)>) {
+    it.name_superuser(|value| {
+        *value = json!({"username": it.superuser_role, "password": it.superuser_password});
+    })
+    .await;
+    if let Some((key, arn)) = tag {
+        it.world.secrets.tag(&it.superuser, key, arn).await.unwrap();
+    }
+}
+
+fn arn(kind: &str, name: &str) -> String {
+    format!("arn:aws:rds:us-east-1:123456789012:{kind}:{name}")
+}
+
+#[tokio::test]
+async fn c33_a_tag_that_names_the_instance_leads_the_superuser_there() {
+    let it = Alternating::start().await;
+    let (name, port) = (rds_name("primary"), it.world.db.port());
+    let rds = &it.world.secrets;
+    rds.create_db_instance(&name, None, port).await.unwrap();
+    it.world.api.lead(&format!("{name}."), "localhost");
+    managed(&it, Some((INSTANCE, &arn("db", &name)))).await;
+    for _ in 0..2 {
+        it.world.rotate().await.unwrap();
+    }
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c33_a_tag_that_names_the_cluster_leads_the_superuser_there() {
+    let it = Alternating::start().await;
+    let (name, port) = (rds_name("primary"), it.world.db.port());
+    let rds = &it.world.secrets;
+    rds.create_db_cluster(&name, port).await.unwrap();
+    it.world.api.lead(&format!("{name}.cluster-"), "localhost");
+    managed(&it, Some((CLUSTER, &arn("cluster", &name)))).await;
+    for _ in 0..2 {
+        it.world.rotate().await.unwrap();
+    }
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c33_a_tag_that_leads_to_no_postgres_or_to_another_server_is_foreign() {
+    let (mysql, other) = (rds_name("mysql"), rds_name("other"));
+    let it = Alternating::start().await;
+    let port = it.world.db.port().to_string();
+    let parameters = [
+        ("DBInstanceIdentifier", mysql.as_str()),
+        ("DBInstanceClass", "db.t4g.micro"),
+        ("Engine", "mysql"),
+        ("AllocatedStorage", "20"),
+        ("MasterUsername", "admin1"),
+        ("MasterUserPassword", "unused-here"),
+        ("Port", &port),
+    ];
+    let rds = &it.world.secrets;
+    rds.rds("CreateDBInstance", &parameters).await.unwrap();
+    rds.create_db_instance(&other, None, it.world.db.port())
+        .await
+        .unwrap();
+    it.world.api.lead(&format!("{mysql}."), "localhost");
+    for (tag, says) in [
+        (None, "none of the tags"),
+        (Some(arn("db", "nobody")), "RDS knows no"),
+        (Some(arn("cluster", "nobody")), "RDS knows no"),
+        (Some("not an ARN at all".to_owned()), "RDS knows no"),
+        (Some(arn("db", &mysql)), "engine \"mysql\""),
+        (Some(arn("db", &other)), "nor the writer"),
+    ] {
+        managed(&it, tag.as_deref().map(|arn| (INSTANCE, arn))).await;
+        let token = created(&it.world).await;
+        let message = failed(&it.world.step("setSecret", &token).await, "ForeignTarget");
+        assert!(message.contains(says), "{tag:?}: {message}");
+        cancel(&it.world).await;
+    }
+    assert_eq!(it.world.db.connections(), 0);
+    it.world.finish().await.unwrap();
+}
