@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ struct Inner {
     builder: Builder,
     /// Nameless, so that it's gone with us. What the process wrote is there even if it was killed right after.
     output: File,
+    /// How much of it is forgotten.
+    forgotten: AtomicU64,
     /// The process that takes the next event; held while it works on one.
     turn: tokio::sync::Mutex<Option<Process>>,
     live: Mutex<Option<Live>>,
@@ -111,10 +114,17 @@ impl Function {
             .map(|live| live.pid.as_raw().unsigned_abs())
     }
 
-    /// All that it ever wrote, to standard output and standard error.
+    /// All that it ever wrote, to standard output and standard error, and was not told to forget.
     #[must_use]
     pub fn output(&self) -> String {
-        self.output_since(0)
+        self.output_since(self.inner.forgotten.load(Ordering::Relaxed))
+    }
+
+    /// Forgets what it wrote so far.
+    pub fn forget(&self) {
+        self.inner
+            .forgotten
+            .store(self.written(), Ordering::Relaxed);
     }
 
     async fn replace(&self) -> Result<Process, StartFailure> {
@@ -186,6 +196,7 @@ impl Builder {
         let inner = Inner {
             builder: self,
             output,
+            forgotten: AtomicU64::default(),
             turn: tokio::sync::Mutex::default(),
             live: Mutex::default(),
         };

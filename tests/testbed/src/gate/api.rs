@@ -70,12 +70,14 @@ impl ApiGate {
         depth(&self.state().calls)
     }
 
-    /// Forgets the calls so far.
+    /// Forgets the calls so far, and their answers.
     pub fn forget(&self) {
-        self.state().calls.clear();
+        let mut state = self.state();
+        state.calls.clear();
+        state.remembered.clear();
     }
 
-    /// Breaks the `nth` call of `operation` (`*`: any) from now on.
+    /// Breaks the `nth` call of `operation` (`*`: any; or with the label, as in [`Call::name`]) from now on.
     pub fn answer(&self, operation: &str, nth: impl Into<Nth>, fault: Fault) {
         self.watch(operation, nth, Rule::Fault(fault));
     }

@@ -23,6 +23,17 @@ pub struct Call {
 }
 
 impl Call {
+    /// The operation with the label that it reads: `GetSecretValue AWSPENDING`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.sent_text("VersionStage") {
+            Some(label) if self.operation == "GetSecretValue" => {
+                format!("{} {label}", self.operation)
+            }
+            _ => self.operation.clone(),
+        }
+    }
+
     /// A field of the request.
     #[must_use]
     pub fn sent(&self, field: &str) -> Option<&Value> {

@@ -1,7 +1,10 @@
 //! Between the function and PostgreSQL.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +27,8 @@ pub enum DbFault {
     ResetAfterReceived(usize),
     /// The client's k-th turn (1 is its first) reaches the server, the server answers, the answer is lost: reset.
     LoseAnswer(usize),
+    /// The client's k-th turn never reaches the server: reset.
+    LoseTurn(usize),
     /// Nothing reaches anyone; the connection stays open.
     Silent,
     /// Once the client has had its k-th turn, nothing more reaches anyone; the connection stays open.
@@ -52,6 +57,31 @@ struct State {
     faults: BTreeMap<usize, DbFault>,
     /// The client's turns on each connection.
     turns: Vec<usize>,
+    deeds: Vec<Deed>,
+}
+
+/// What a test does in a turn.
+struct Deed {
+    /// The connection's index.
+    connection: usize,
+    turn: usize,
+    when: When,
+    deed: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// A moment of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// The client has spoken, the server has not heard it.
+    Spoken,
+    /// The server has answered, the client has not heard it.
+    Answered,
+}
+
+impl fmt::Debug for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} {:?}", self.connection, self.turn, self.when)
+    }
 }
 
 #[derive(Debug)]
@@ -101,9 +131,21 @@ impl DbGate {
         self.inner.state().faults.insert(0, fault);
     }
 
+    /// Does something before the client's k-th turn on the `nth` connection from now on reaches the server; it waits.
+    pub fn before(&self, nth: usize, turn: usize, deed: impl Future<Output = ()> + Send + 'static) {
+        self.watch(nth, turn, When::Spoken, Box::pin(deed));
+    }
+
+    /// Does something once the server has answered the client's k-th turn, before the client hears of it.
+    pub fn after(&self, nth: usize, turn: usize, deed: impl Future<Output = ()> + Send + 'static) {
+        self.watch(nth, turn, When::Answered, Box::pin(deed));
+    }
+
     /// Takes back every rule.
     pub fn heal(&self) {
-        self.inner.state().faults.clear();
+        let mut state = self.inner.state();
+        state.faults.clear();
+        state.deeds.clear();
     }
 
     /// How many connections there were.
@@ -124,6 +166,7 @@ impl DbGate {
         let mut state = self.inner.state();
         state.turns.clear();
         state.faults.retain(|nth, _| *nth == 0);
+        state.deeds.clear();
     }
 
     /// Stops listening: connections are refused, open ones cut.
@@ -154,6 +197,23 @@ impl DbGate {
         Ok(())
     }
 
+    fn watch(
+        &self,
+        nth: usize,
+        turn: usize,
+        when: When,
+        deed: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) {
+        let mut state = self.inner.state();
+        let connection = state.turns.len() + nth - 1;
+        state.deeds.push(Deed {
+            connection,
+            turn,
+            when,
+            deed,
+        });
+    }
+
     async fn to(behind: u16) -> Result<Self> {
         let inner = Arc::new(Inner {
             behind,
@@ -177,6 +237,20 @@ impl Inner {
         };
         *turns += 1;
         *turns
+    }
+
+    /// Does what a test wants done at this moment.
+    pub(super) async fn reached(&self, connection: usize, turn: usize, when: When) {
+        let due: Vec<_> = self
+            .state()
+            .deeds
+            .extract_if(.., |deed| {
+                (deed.connection, deed.turn, deed.when) == (connection, turn, when)
+            })
+            .collect();
+        for one in due {
+            one.deed.await;
+        }
     }
 
     fn arrive(&self) -> (usize, Option<DbFault>) {

@@ -95,8 +95,8 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Counts a call; the rule, if it is for this one.
-    pub(crate) fn notice(&mut self, operation: &str) -> Option<Rule> {
-        if self.operation != "*" && self.operation != operation {
+    pub(crate) fn notice(&mut self, call: &Call) -> Option<Rule> {
+        if ![call.operation.as_str(), &call.name(), "*"].contains(&self.operation.as_str()) {
             return None;
         }
         self.seen += 1;

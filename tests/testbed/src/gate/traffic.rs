@@ -29,7 +29,7 @@ pub(super) struct State {
     pub(super) watches: Vec<Watch>,
     pub(super) addresses: Addresses,
     /// The last answer to each request, for stale reads.
-    remembered: HashMap<(String, Bytes), Reply>,
+    pub(super) remembered: HashMap<(String, Bytes), Reply>,
 }
 
 impl Traffic {
@@ -70,7 +70,7 @@ impl Traffic {
         let rules = state
             .watches
             .iter_mut()
-            .filter_map(|watch| watch.notice(&asked.operation))
+            .filter_map(|watch| watch.notice(&call))
             .collect();
         state.calls.push(call.clone());
         (call.started, call, rules)

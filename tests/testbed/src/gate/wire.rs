@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::database::{DbFault, Inner, reset, silence};
+use super::database::{DbFault, Inner, When, reset, silence};
 
 /// Who spoke last.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,10 @@ pub(super) async fn relay(
             Speaker::Server => from_server.get(..length),
         }
         .unwrap_or_default();
-        match passage.judge(inner, speaker, data) {
+        if let Some(when) = passage.hear(inner, speaker) {
+            inner.reached(number, passage.turns, when).await;
+        }
+        match passage.judge(speaker, data) {
             Verdict::Pass => {
                 let to = if speaker == Speaker::Client {
                     &mut server
@@ -98,12 +101,22 @@ struct Passage {
 }
 
 impl Passage {
-    fn judge(&mut self, inner: &Inner, speaker: Speaker, data: &[u8]) -> Verdict {
-        if speaker == Speaker::Client && self.last == Speaker::Server {
-            inner.turn(self.number);
-            self.turns += 1;
-        }
+    /// Notes who speaks; the moment that this is, where it is another speaker than before.
+    fn hear(&mut self, inner: &Inner, speaker: Speaker) -> Option<When> {
+        let other = self.last != speaker;
         self.last = speaker;
+        match speaker {
+            Speaker::Client if other => {
+                inner.turn(self.number);
+                self.turns += 1;
+                Some(When::Spoken)
+            }
+            Speaker::Server if other => Some(When::Answered),
+            _ => None,
+        }
+    }
+
+    fn judge(&mut self, speaker: Speaker, data: &[u8]) -> Verdict {
         match (self.fault, speaker) {
             (Some(DbFault::StripTls), Speaker::Client)
                 if self.sent == 0 && data.ends_with(&SSL_REQUEST) =>
@@ -118,6 +131,9 @@ impl Passage {
             }
             (Some(DbFault::ResetAfterReceived(most)), Speaker::Server) => {
                 Self::measure(&mut self.received, most, data.len())
+            }
+            (Some(DbFault::LoseTurn(turn)), Speaker::Client) if self.turns >= turn => {
+                Verdict::Cut(0)
             }
             (Some(DbFault::LoseAnswer(turn)), Speaker::Server) if self.turns >= turn => {
                 Verdict::Cut(0)

@@ -297,4 +297,4 @@ where
 }
 
 /// What our own sessions call themselves.
-const APPLICATION: &str = "testbed";
+pub(super) const APPLICATION: &str = "testbed";

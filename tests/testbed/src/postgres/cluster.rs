@@ -175,7 +175,8 @@ impl Postgres {
         self.log().contains("ready to accept")
     }
 
-    async fn run(&self) -> Result<()> {
+    /// Starts the server, and leaves it to itself.
+    pub(super) async fn start_unseen(&self) -> Result<()> {
         let this = self.clone();
         blocking(move || {
             let data = this.cluster.folder.join("data");
@@ -186,7 +187,11 @@ impl Postgres {
             )?;
             this.leash().start()
         })
-        .await?;
+        .await
+    }
+
+    async fn run(&self) -> Result<()> {
+        self.start_unseen().await?;
         eventually("PostgreSQL to answer", Duration::from_mins(1), async || {
             if !self.leash().is_alive() {
                 return Err(Error::new(format!(

@@ -56,6 +56,16 @@ impl Postgres {
         Mark(self.log().len())
     }
 
+    /// Empties the log: a long search would drown in it. Marks made before are worthless from now on.
+    pub fn forget(&self) {
+        self.leash().forget();
+        self.cluster
+            .own_logins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
     /// How long the log is, in bytes.
     pub(super) fn written(&self) -> usize {
         self.leash().written()
@@ -101,15 +111,17 @@ impl Postgres {
         let log = self.log_since(since);
         entries(&log)
             .filter(|entry| visitors.contains(&entry.pid))
-            .filter_map(|entry| {
-                let (kind, sql) = entry.message.split_once(": ")?;
-                let said = kind == "statement" || kind.starts_with("execute ");
-                said.then(|| Statement {
-                    pid: entry.pid,
-                    role: entry.role.to_owned(),
-                    sql: sql.to_owned(),
-                })
-            })
+            .filter_map(|entry| entry.statement())
+            .collect()
+    }
+
+    /// The statements of all sessions since `mark` that don't call themselves the testbed's, in order.
+    #[must_use]
+    pub fn foreign_statements(&self, since: Mark) -> Vec<Statement> {
+        let log = self.log_since(since);
+        entries(&log)
+            .filter(|entry| entry.application != super::client::APPLICATION)
+            .filter_map(|entry| entry.statement())
             .collect()
     }
 
@@ -213,6 +225,7 @@ struct Entry<'a> {
     at: usize,
     pid: u32,
     code: &'a str,
+    application: &'a str,
     role: &'a str,
     severity: &'a str,
     message: String,
@@ -243,6 +256,7 @@ impl<'a> Entry<'a> {
         let (_, rest) = line.split_once(" [")?;
         let (pid, rest) = rest.split_once("] ")?;
         let (code, rest) = rest.split_once(" app=")?;
+        let (application, rest) = rest.split_once(" db=")?;
         let (_, rest) = rest.split_once(" user=")?;
         let (head, message) = rest.split_once(":  ")?;
         let (role, severity) = head.rsplit_once(' ')?;
@@ -250,9 +264,20 @@ impl<'a> Entry<'a> {
             at,
             pid: pid.parse().ok()?,
             code,
+            application,
             role,
             severity,
             message: message.to_owned(),
+        })
+    }
+
+    fn statement(self) -> Option<Statement> {
+        let (kind, sql) = self.message.split_once(": ")?;
+        let said = kind == "statement" || kind.starts_with("execute ");
+        said.then(|| Statement {
+            pid: self.pid,
+            role: self.role.to_owned(),
+            sql: sql.to_owned(),
         })
     }
 }

@@ -46,6 +46,49 @@ impl Postgres {
         Ok(standby)
     }
 
+    /// Restarts the server as a replica that follows nobody: read-only, or, unless `hot`, turning everybody away as
+    /// during a start (57P03). `lead` ends it.
+    ///
+    /// # Errors
+    /// It isn't running, or doesn't start.
+    pub async fn follow_nobody(&self, hot: bool) -> Result<()> {
+        self.stop().await?;
+        let data = self.cluster.folder.join("data");
+        place(&data.join("standby.signal"), b"", 0o600)?;
+        if hot {
+            return self.start_again().await;
+        }
+        place(
+            &data.join("postgresql.auto.conf"),
+            b"hot_standby = off\n",
+            0o600,
+        )?;
+        self.start_unseen().await?;
+        eventually(
+            "the server to say no",
+            Duration::from_secs(20),
+            async || {
+                let answer = self.login("postgres", "", "postgres").await;
+                Ok(answer
+                    .is_err_and(|no| no.code.as_deref() == Some("57P03"))
+                    .then_some(()))
+            },
+        )
+        .await
+    }
+
+    /// Ends `follow_nobody`: the server takes writes again.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub async fn lead(&self) -> Result<()> {
+        self.stop().await?;
+        let data = self.cluster.folder.join("data");
+        fs::remove_file(data.join("standby.signal")).context("it follows somebody")?;
+        place(&data.join("postgresql.auto.conf"), b"", 0o600)?;
+        self.start_again().await
+    }
+
     /// Ends a replica's following: it takes writes from now on.
     ///
     /// # Errors

@@ -220,6 +220,20 @@ impl SecretsManager {
         .map(drop)
     }
 
+    /// Deletes a secret at once, and forgets it: moto looks through all of them for one.
+    ///
+    /// # Errors
+    /// There is no such secret.
+    pub async fn forget(&self, secret: &Secret) -> Result<()> {
+        let now = json!({ "SecretId": secret.arn, "ForceDeleteWithoutRecovery": true });
+        self.call("DeleteSecret", now).await?;
+        let mut known = self.known();
+        known.created.retain(|(arn, _), _| *arn != secret.arn);
+        known.values.retain(|(arn, _)| *arn != secret.arn);
+        known.rotation_enabled.remove(&secret.arn);
+        Ok(())
+    }
+
     /// Says what `RotationEnabled` is from now on; none leaves the field out.
     pub fn rotation_enabled(&self, secret: &Secret, enabled: Option<bool>) {
         self.known()

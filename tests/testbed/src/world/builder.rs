@@ -193,7 +193,13 @@ impl std::fmt::Debug for Builder {
 }
 
 /// The value in the order of keys that AWS's console writes for RDS.
-fn written_by_aws(host: &str, port: u16, database: &str, role: &str, password: &str) -> String {
+pub(super) fn written_by_aws(
+    host: &str,
+    port: u16,
+    database: &str,
+    role: &str,
+    password: &str,
+) -> String {
     let text = |value: &str| Value::from(value).to_string();
     format!(
         r#"{{"engine":"postgres","host":{},"username":{},"password":{},"dbname":{},"port":{port}}}"#,

@@ -17,7 +17,7 @@ use crate::function::{Function, Invocation};
 use crate::gate::{ApiGate, DbGate};
 use crate::postgres::{Mark, Postgres};
 use crate::secrets::{Labels, Secret, SecretsManager};
-use crate::unique::random_hex;
+use crate::unique::{random_hex, unique};
 
 /// The steps, in the order in which the service calls them.
 pub const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
@@ -96,15 +96,71 @@ impl World {
 
     /// Hands the function any event.
     pub async fn invoke(&self, event: &Value) -> Invocation {
-        let invocation = self.function.invoke(event, self.deadline).await;
-        if let Err(failure) = &invocation.answer {
-            self.kept().payloads.push(failure.raw.clone());
-        }
+        let invocation = self.invoke_on(&self.function, event, self.deadline).await;
         // A verifier lives until the next one: each is seen once its step is over.
         if let Ok(Some(verifier)) = self.postgres.verifier(&self.role).await {
             self.kept().verifiers.insert(verifier);
         }
         invocation
+    }
+
+    /// Hands an event of this world's to any function, which is searched for secrets like the world's own.
+    pub async fn invoke_on(
+        &self,
+        function: &Function,
+        event: &Value,
+        deadline: Duration,
+    ) -> Invocation {
+        let invocation = function.invoke(event, deadline).await;
+        let mut kept = self.kept();
+        kept.said.extend(invocation.log.iter().cloned());
+        if let Err(failure) = &invocation.answer {
+            kept.payloads.push(failure.raw.clone());
+        }
+        drop(kept);
+        invocation
+    }
+
+    /// Another role and another secret, made by `edit` from what AWS writes; function, gates and servers stay, and what was
+    /// logged and called so far is forgotten. The former secret is deleted; its role stays.
+    ///
+    /// # Errors
+    /// What the servers say.
+    pub async fn renew(&mut self, edit: impl FnOnce(&mut Value) + Send + 'static) -> Result<()> {
+        self.secrets.forget(&self.secret).await?;
+        self.api.heal();
+        self.api.forget();
+        self.db.heal();
+        self.db.forget();
+        self.postgres.forget();
+        self.function.forget();
+        self.role = unique("app");
+        self.first_password = format!("first-{}", random_hex(12));
+        let (role, password) = (&self.role, &self.first_password);
+        self.postgres.create_role(role, password).await?;
+        let text = builder::written_by_aws(
+            self.postgres.host(),
+            self.db.port(),
+            &self.database,
+            role,
+            password,
+        );
+        let mut value: Value = serde_json::from_str(&text).context("the first value")?;
+        edit(&mut value);
+        let (name, value) = (unique("secret"), value.to_string());
+        self.secret = self.secrets.create_secret(&name, &value).await?;
+        self.began = Mark::default();
+        let plaintext = self.kept().plaintext;
+        *self.kept() = Kept {
+            plaintext,
+            ..Kept::default()
+        };
+        Ok(())
+    }
+
+    /// Counts a verifier among what must not show.
+    pub fn keep_verifier(&self, verifier: &str) {
+        self.kept().verifiers.insert(verifier.to_owned());
     }
 
     /// The four steps of a rotation already begun; each must succeed. The service's tidying comes last.

@@ -21,6 +21,8 @@ pub(super) struct Kept {
     pub(super) rotation_tokens: BTreeMap<String, String>,
     /// The payloads of failures.
     pub(super) payloads: Vec<String>,
+    /// What functions wrote while they worked on this world's events.
+    pub(super) said: Vec<String>,
     /// Secrets of which the test told us.
     pub(super) told: Vec<String>,
     /// Whether the server may see passwords.
@@ -79,6 +81,7 @@ impl World {
             others,
             function: self.function.clone(),
             payloads: kept.payloads,
+            said: kept.said,
             postgres: (!kept.plaintext).then(|| self.postgres.clone()),
             began: self.began,
         }
@@ -109,6 +112,7 @@ struct Search {
     others: BTreeSet<(&'static str, String)>,
     function: Function,
     payloads: Vec<String>,
+    said: Vec<String>,
     postgres: Option<Postgres>,
     began: Mark,
 }
@@ -118,6 +122,7 @@ impl Search {
         let mut found = BTreeSet::new();
         let said = [
             ("the function's output", self.function.output()),
+            ("a function's lines", self.said.join("\n")),
             ("an error's payload", self.payloads.join("\n")),
         ];
         for (place, text) in &said {

@@ -1,0 +1,350 @@
+//! What must hold after every event, found out by logging in.
+
+use std::fmt;
+
+use testbed::world::STEPS;
+
+use super::schedule::{Fault, Mishap};
+use super::service::{Ended, Service};
+use super::statements;
+
+/// The promise's parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Invariant {
+    /// Alternating users: `AWSCURRENT` logs in.
+    I1,
+    /// A single user: the database's password is the value of some version, and `AWSCURRENT`'s but between change and move.
+    I2,
+    /// Once nothing is in the way, the rotation completes.
+    I3,
+    /// Nobody else's role is changed, nothing else is run.
+    I4,
+    /// Labels are as AWS's guide has them; nothing unusable is promoted.
+    I5,
+    /// Nothing secret shows; no failure is silent, or blames another cause.
+    I6,
+}
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug)]
+pub(super) struct Broken {
+    pub(super) invariant: Invariant,
+    pub(super) what: String,
+    trace: Vec<String>,
+}
+
+impl Broken {
+    pub(super) fn new(invariant: Invariant, what: impl Into<String>) -> Self {
+        let (what, trace) = (what.into(), Vec::new());
+        Self {
+            invariant,
+            what,
+            trace,
+        }
+    }
+
+    pub(super) fn with(self, trace: Vec<String>) -> Self {
+        Self { trace, ..self }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} does not hold: {}", self.invariant, self.what)?;
+        self.trace
+            .iter()
+            .try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+fn holds(truth: bool, invariant: Invariant, what: impl FnOnce() -> String) -> Result<(), Broken> {
+    if truth {
+        Ok(())
+    } else {
+        Err(Broken::new(invariant, what()))
+    }
+}
+
+impl Service<'_> {
+    /// After every event.
+    pub(super) async fn check(&mut self) -> Result<(), Broken> {
+        let current = self.check_labels().await?;
+        self.check_bystanders().await?;
+        self.check_logins(&current).await?;
+        self.former.insert(current);
+        Ok(())
+    }
+
+    /// At the end of a schedule.
+    pub(super) async fn check_all(&mut self) -> Result<(), Broken> {
+        let scene = &self.scene;
+        let (role, superuser) = (&scene.world.role, &scene.superuser_role);
+        for statement in scene.world.postgres.foreign_statements(scene.world.began) {
+            let neighbours = statement.role == scene.neighbour.role;
+            let allowed = neighbours || statements::is_allowed(&statement, role, superuser);
+            holds(allowed, Invariant::I4, || {
+                format!(
+                    "{} ran {}",
+                    statement.role,
+                    statements::shape(&statement.sql, role)
+                )
+            })?;
+        }
+        for world in [&scene.world, &scene.neighbour] {
+            let found = world.secrecy().await;
+            holds(found.is_ok(), Invariant::I6, || format!("{found:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// The version that a rotation was to make is there, and nothing is left of the rotation.
+    pub(super) async fn check_rotated(&mut self) -> Result<(), Broken> {
+        let current = self.check_labels().await?;
+        holds(current == self.newest(), Invariant::I3, || {
+            "AWSCURRENT is not the new version".to_owned()
+        })?;
+        let labels = self.scene.world.labels().await.unwrap();
+        let pending = labels.values().any(|labels| labels.contains("AWSPENDING"));
+        holds(!pending, Invariant::I3, || {
+            "AWSPENDING is left over".to_owned()
+        })?;
+        let works = self.logs_in(&current).await;
+        holds(works, Invariant::I3, || {
+            "the new AWSCURRENT does not log in".to_owned()
+        })
+    }
+
+    /// What the answer to a call says of it.
+    pub(super) async fn judge(&mut self, ended: &Ended<'_>, unharmed: bool) -> Result<(), Broken> {
+        self.check_calls(ended)?;
+        let invocation = ended.invocation;
+        holds(!invocation.timed_out, Invariant::I6, || {
+            format!("{} ended as a time-out", STEPS[ended.step])
+        })?;
+        match &invocation.answer {
+            Ok(_) => self.judge_success(ended).await,
+            Err(_) if invocation.died.is_some() => holds(ended.killed, Invariant::I6, || {
+                format!("{} died by itself: {invocation:?}", STEPS[ended.step])
+            }),
+            Err(failure) => {
+                let advice = failure
+                    .error_message
+                    .split_once(". ")
+                    .map_or("", |(_, advice)| advice);
+                let named = documented(&failure.error_type) && !advice.is_empty();
+                holds(named, Invariant::I6, || {
+                    format!("no cause is named: {failure}")
+                })?;
+                holds(!(unharmed && ended.was_due), Invariant::I3, || {
+                    format!(
+                        "{} failed, and nothing was in its way: {failure}",
+                        STEPS[ended.step]
+                    )
+                })?;
+                self.judge_blame(ended, &failure.error_type).await
+            }
+        }
+    }
+
+    /// A success did what it says.
+    async fn judge_success(&mut self, ended: &Ended<'_>) -> Result<(), Broken> {
+        if ended.estranged && ended.step == 1 {
+            return Err(Broken::new(
+                Invariant::I4,
+                "a password was set though AWSCURRENT does not log in",
+            ));
+        }
+        if ended.interfered || ended.estranged {
+            return Ok(());
+        }
+        let done = match ended.step {
+            0 => self.value(ended.token).await.is_some(),
+            1 | 2 => self.logs_in(ended.token).await,
+            _ => self.holder("AWSCURRENT").await.as_deref() == Some(ended.token),
+        };
+        holds(done, Invariant::I6, || {
+            format!("{} says that it succeeded, and did not", STEPS[ended.step])
+        })
+    }
+
+    /// A wrong password is blamed only where passwords are wrong.
+    async fn judge_blame(&mut self, ended: &Ended<'_>, name: &str) -> Result<(), Broken> {
+        let stale = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::Message {
+                    mishap: Mishap::Stale,
+                    ..
+                }
+            )
+        };
+        let excused = ended.interfered || ended.estranged || ended.faults.iter().any(stale);
+        if name != "NoWorkingCredential" || excused {
+            return Ok(());
+        }
+        // setSecret looks through all versions, of which one works, whatever happens; the others ask for one.
+        let wrongly = ended.step == 1 || self.logs_in(ended.token).await;
+        holds(!wrongly, Invariant::I6, || {
+            format!("{} blames the passwords, and one works", STEPS[ended.step])
+        })
+    }
+
+    /// The messages to Secrets Manager are those of the step.
+    fn check_calls(&self, ended: &Ended<'_>) -> Result<(), Broken> {
+        for call in self.scene.world.api.calls() {
+            let own = match call.operation.as_str() {
+                "DescribeSecret" | "GetSecretValue" => true,
+                "GetRandomPassword" => ended.step == 0,
+                "PutSecretValue" => {
+                    let labels = call.sent("VersionStages").map(ToString::to_string);
+                    let token = call.sent_text("ClientRequestToken");
+                    ended.step == 0
+                        && labels.as_deref() == Some("[\"AWSPENDING\"]")
+                        && token == Some(ended.token)
+                }
+                "ListSecretVersionIds" => ended.step == 1,
+                "UpdateSecretVersionStage" => {
+                    ended.step == 3
+                        && call.sent_text("VersionStage") == Some("AWSCURRENT")
+                        && call.sent_text("MoveToVersionId") == Some(ended.token)
+                }
+                _ => false,
+            };
+            holds(own, Invariant::I5, || {
+                format!(
+                    "{} is not for {} to call so",
+                    call.operation, STEPS[ended.step]
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Each label on one version at most, `AWSCURRENT` on one that has a value; that one.
+    async fn check_labels(&mut self) -> Result<String, Broken> {
+        let labels = self.scene.world.labels().await.unwrap();
+        let with = |label: &str| {
+            let holders = labels.iter().filter(|(_, all)| all.contains(label));
+            holders
+                .map(|(version, _)| version.clone())
+                .collect::<Vec<_>>()
+        };
+        let (current, previous) = (with("AWSCURRENT"), with("AWSPREVIOUS"));
+        let sound = current.len() == 1
+            && previous.len() <= 1
+            && with("AWSPENDING").len() <= 1
+            && current != previous;
+        holds(sound, Invariant::I5, || {
+            format!("the labels are {labels:?}")
+        })?;
+        for version in labels.keys() {
+            if !self.versions.contains(version) {
+                // Before those of this rotation, which are noted when they are staged.
+                self.versions.insert(0, version.clone());
+            }
+        }
+        let valued = self.value(&current[0]).await.is_some();
+        holds(valued, Invariant::I5, || {
+            "AWSCURRENT has no value".to_owned()
+        })?;
+        Ok(current[0].clone())
+    }
+
+    async fn check_bystanders(&mut self) -> Result<(), Broken> {
+        let own = self.scene.own_roles();
+        let quoted: Vec<_> = own.iter().map(|role| format!("'{role}'")).collect();
+        let neighbour = self.scene.neighbour.role.clone();
+        let look = LOOK
+            .replace("$own", &quoted.join(", "))
+            .replace("$neighbour", &format!("'{neighbour}'"));
+        let mut bystanders = Vec::new();
+        for row in self.scene.admin(&look).await {
+            let [kind, name, state] = row.texts()[..] else {
+                continue;
+            };
+            if kind == "own" {
+                self.scene.world.keep_verifier(state);
+            } else {
+                bystanders.push(format!("{kind} {name} {state}"));
+            }
+        }
+        let before = self.bystanders.get_or_insert_with(|| bystanders.clone());
+        let changed = before.iter().chain(&bystanders);
+        let changed: Vec<_> = changed
+            .filter(|one| !(before.contains(one) && bystanders.contains(one)))
+            .cloned()
+            .collect();
+        holds(changed.is_empty(), Invariant::I4, || {
+            format!("changed: {changed:?}")
+        })
+    }
+
+    async fn check_logins(&mut self, current: &str) -> Result<(), Broken> {
+        if self.logs_in(current).await {
+            return Ok(());
+        }
+        holds(self.is_single(), Invariant::I1, || {
+            "AWSCURRENT does not log in".to_owned()
+        })?;
+        for version in self.versions.clone().iter().rev() {
+            if self.logs_in(version).await {
+                let between = self.told.contains(version) && !self.former.contains(version);
+                return holds(between, Invariant::I2, || {
+                    "AWSCURRENT does not log in, and no change is under way".to_owned()
+                });
+            }
+        }
+        Err(Broken::new(
+            Invariant::I2,
+            "the password is lost: no version of the secret logs in",
+        ))
+    }
+
+    /// Logs in as a version says, for real.
+    pub(super) async fn logs_in(&mut self, version: &str) -> bool {
+        let Some((role, password)) = self.value(version).await else {
+            return false;
+        };
+        let postgres = &self.scene.world.postgres;
+        match postgres.login_in_clear(&role, &password, "postgres").await {
+            Ok(_) => true,
+            Err(refused) => {
+                assert!(refused.code.is_some(), "nobody can log in: {refused}");
+                false
+            }
+        }
+    }
+
+    async fn holder(&self, label: &str) -> Option<String> {
+        self.scene.world.version(label).await.unwrap()
+    }
+
+    async fn value(&mut self, version: &str) -> Option<(String, String)> {
+        if !self.values.contains_key(version) {
+            let world = &self.scene.world;
+            let text = world.secrets.value(&world.secret, version).await.unwrap()?;
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let of = |key: &str| value[key].as_str().unwrap().to_owned();
+            self.values
+                .insert(version.to_owned(), (of("username"), of("password")));
+        }
+        self.values.get(version).cloned()
+    }
+}
+
+/// Whether the README tells what to do about an error of this name.
+fn documented(name: &str) -> bool {
+    let section = include_str!("../../../README.md")
+        .split("## When it fails")
+        .nth(1);
+    section.is_some_and(|section| section.contains(&format!("\n| `{name}` |")))
+}
+
+/// Every role, membership and setting; the secret's own roles apart, their changes being what a rotation is.
+const LOOK: &str = "SELECT 'own', rolname, rolpassword FROM pg_authid WHERE rolname IN ($own) \
+    UNION ALL SELECT 'role', rolname, md5(a::text) FROM pg_authid a WHERE rolname NOT IN ($own, $neighbour) \
+    UNION ALL SELECT 'member', g.rolname || ' ' || r.rolname, md5(m::text) FROM pg_auth_members m \
+      JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member \
+      WHERE NOT (g.rolname IN ($own) AND r.rolname IN ($own)) \
+    UNION ALL SELECT 'setting', setrole::text, md5(s::text) FROM pg_db_role_setting s \
+      WHERE setrole NOT IN (SELECT oid FROM pg_roles WHERE rolname IN ($own, $neighbour)) ORDER BY 1, 2";

@@ -1,0 +1,137 @@
+//! Where schedules are played: a cluster of one's own, so that it may be restarted; two secrets in it; warm functions.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use testbed::{Postgres, Row, Secret, SecretsManager, Session, World, unique};
+
+use super::schedule::Users;
+
+/// One of the places where schedules are played, one after the other.
+pub(super) struct Scene {
+    /// The secret that everything happens to.
+    pub(super) world: World,
+    /// Another secret in the same cluster; its function is the other one where a call comes twice.
+    pub(super) neighbour: World,
+    pub(super) users: Users,
+    pub(super) superuser_role: String,
+    /// Whether the neighbour's secret was rotated.
+    pub(super) is_neighbour_used: bool,
+    superuser: Secret,
+    admin: Option<Session>,
+}
+
+impl Scene {
+    pub(super) async fn start(program: &Path) -> Self {
+        let cluster = Postgres::options().start().await.unwrap();
+        let secrets = SecretsManager::shared().await.unwrap();
+        let (world, neighbour) = tokio::join!(
+            start_world(program, &cluster),
+            start_world(program, &cluster)
+        );
+        let (superuser_role, password) = (unique("rotator"), unique("rotator-password"));
+        cluster
+            .create_role(&superuser_role, &password)
+            .await
+            .unwrap();
+        cluster
+            .admin(&format!("ALTER ROLE {superuser_role} CREATEROLE"))
+            .await
+            .unwrap();
+        let value = json!({
+            "engine": "postgres", "host": cluster.host(), "port": world.db.port(),
+            "username": superuser_role, "password": password,
+        });
+        let (name, value) = (unique("superuser"), value.to_string());
+        let superuser = secrets.create_secret(&name, &value).await.unwrap();
+        Self {
+            world,
+            neighbour,
+            users: Users::Single,
+            superuser_role,
+            is_neighbour_used: false,
+            superuser,
+            admin: None,
+        }
+    }
+
+    /// A new secret and new roles; bystanders whom nobody may touch, one with the name that a clone would have.
+    pub(super) async fn renew(&mut self, users: Users) {
+        let old = std::mem::take(&mut self.world.role);
+        self.admin(&format!(
+            "DROP ROLE IF EXISTS \"{old}\", \"{old}_clone\", \"{old}_bystander\", \"{old}_bystander_clone\""
+        ))
+        .await;
+        if std::mem::take(&mut self.is_neighbour_used) {
+            let old = self.neighbour.role.clone();
+            self.neighbour.renew(|_| ()).await.unwrap();
+            self.admin(&format!("DROP ROLE \"{old}\"")).await;
+        }
+        self.neighbour.api.forget();
+        let superuser = self.superuser.arn.clone();
+        let renewed = self.world.renew(move |secret: &mut Value| {
+            if users == Users::Alternating {
+                secret["masterarn"] = json!(superuser);
+            }
+        });
+        renewed.await.unwrap();
+        self.users = users;
+        let role = self.world.role.clone();
+        let stranger = match users {
+            Users::Single => format!("{role}_clone"),
+            Users::Alternating => format!("{role}_bystander_clone"),
+        };
+        self.admin(&format!(
+            "CREATE ROLE \"{role}_bystander\" LOGIN PASSWORD 'nobody''s business'; \
+             ALTER ROLE \"{role}_bystander\" SET work_mem = '5MB'; GRANT \"{role}\" TO \"{role}_bystander\"; \
+             CREATE ROLE \"{stranger}\" LOGIN CONNECTION LIMIT 7 PASSWORD 'nobody''s either'"
+        ))
+        .await;
+        if users == Users::Alternating && self.world.postgres.major() >= 16 {
+            self.admin(&format!(
+                "GRANT \"{role}\" TO {} WITH ADMIN OPTION",
+                self.superuser_role
+            ))
+            .await;
+        }
+        // What was prepared is not part of what is looked at.
+        self.world.postgres.forget();
+    }
+
+    /// The roles whose passwords the secret is about.
+    pub(super) fn own_roles(&self) -> Vec<String> {
+        let role = &self.world.role;
+        match self.users {
+            Users::Single => vec![role.clone()],
+            Users::Alternating => vec![role.clone(), format!("{role}_clone")],
+        }
+    }
+
+    /// Runs statements as the administrator, in a session that is kept as long as the server lets it.
+    pub(super) async fn admin(&mut self, sql: &str) -> Vec<Row> {
+        if let Some(session) = &self.admin
+            && let Ok(rows) = session.run(sql).await
+        {
+            return rows;
+        }
+        let session = self.world.postgres.admin_session("postgres").await.unwrap();
+        let rows = session.run(sql).await.unwrap();
+        self.admin = Some(session);
+        rows
+    }
+
+    /// Ends it; what is left in it was looked at before.
+    pub(super) async fn end(self) {
+        let _ = self.world.finish().await;
+        let _ = self.neighbour.finish().await;
+    }
+}
+
+/// One certificate to trust: a cold start reads no system's bundle.
+async fn start_world(program: &Path, cluster: &Postgres) -> World {
+    let authority = cluster.ca_pem_path();
+    let world = World::builder(program)
+        .postgres(cluster)
+        .env("SSL_CERT_FILE", &authority.to_string_lossy());
+    world.start().await.unwrap()
+}

@@ -1,0 +1,226 @@
+//! A schedule as data: what the service, an operator and the world do to a rotation.
+
+use proptest::prelude::*;
+use testbed::DbFault;
+
+/// What happens to one secret, from its first version on.
+#[derive(Clone, Debug)]
+pub(super) struct Schedule {
+    pub(super) users: Users,
+    /// How many whole rotations come first.
+    pub(super) earlier: usize,
+    /// How many steps of the next one come before the events.
+    pub(super) begun: usize,
+    pub(super) events: Vec<Event>,
+}
+
+/// Which strategy the secret asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Users {
+    Single,
+    Alternating,
+}
+
+/// Something that happens; the invariants hold after each.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    /// The service calls the step that is due, or again the one that failed; it begins a rotation if none is under way.
+    Call(Vec<Fault>),
+    /// The service goes on until this step is due, and then calls it.
+    At(usize, Vec<Fault>),
+    /// The same call comes twice at once; the faults strike the first.
+    Twice(Vec<Fault>),
+    /// The call, while another secret of the same database is rotated from beginning to end.
+    Beside(Vec<Fault>),
+    /// A step of this rotation that isn't due: late, or early.
+    Stray(usize),
+    /// The service gives the rotation up and begins another.
+    Anew { label_stays: bool },
+    /// An operator, between two calls.
+    Operator(Deed),
+}
+
+/// What befalls a call.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// A message to Secrets Manager, by its place among the step's in alphabetical order; with `lasting` each like it.
+    Message {
+        nth: usize,
+        mishap: Mishap,
+        lasting: bool,
+    },
+    /// A connection to the database.
+    Connection { nth: usize, fault: DbFault },
+    /// Somebody does something meanwhile.
+    Meanwhile(Moment, Deed),
+    /// It is so before the call, and until it has ended.
+    Throughout(Condition),
+    /// The invocation's time, in milliseconds.
+    Deadline(u64),
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mishap {
+    AnswerCutShort,
+    AnswerLost,
+    AnswerMalformed,
+    Delayed,
+    Failed500,
+    Failed503,
+    InternalServiceError,
+    Lost,
+    Stale,
+    Stalled,
+    Throttled,
+}
+
+/// When somebody does something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// The message, by its place as above, has not taken effect; nor will it, if the function is killed.
+    BeforeMessage(usize),
+    /// It took effect, and its answer is on the way.
+    AfterMessage(usize),
+    /// The client's k-th turn on the n-th connection has not reached the server.
+    BeforeTurn(usize, usize),
+    /// The server has answered it.
+    AfterTurn(usize, usize),
+    /// Milliseconds after the call.
+    After(u64),
+}
+
+/// What somebody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// The function is killed.
+    Kill,
+    /// The server is restarted as by an operator.
+    Restart,
+    /// The server crashes, and comes back.
+    Crash,
+    /// An administrator ends the function's sessions.
+    EndSessions,
+    /// An operator takes `AWSPENDING` away.
+    Cancel,
+    /// An operator writes the pending value.
+    WritePending,
+    /// An operator changes the current password, in the database and in the secret.
+    ChangeByHand,
+}
+
+/// What may be so while a call is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    ApiRefused,
+    DatabaseRefused,
+    /// `AWSCURRENT` is wrong: somebody has changed the password, and will take it back.
+    Estranged,
+    /// Somebody holds a lock on the roles.
+    Locked,
+    NoSlots,
+    NotReady,
+    /// The server is a replica.
+    Recovering,
+    /// `default_transaction_read_only`
+    ReadOnly,
+}
+
+pub(super) const MISHAPS: [Mishap; 11] = [
+    Mishap::AnswerCutShort,
+    Mishap::AnswerLost,
+    Mishap::AnswerMalformed,
+    Mishap::Delayed,
+    Mishap::Failed500,
+    Mishap::Failed503,
+    Mishap::InternalServiceError,
+    Mishap::Lost,
+    Mishap::Stale,
+    Mishap::Stalled,
+    Mishap::Throttled,
+];
+
+pub(super) const CONDITIONS: [Condition; 8] = [
+    Condition::ApiRefused,
+    Condition::DatabaseRefused,
+    Condition::Estranged,
+    Condition::Locked,
+    Condition::NoSlots,
+    Condition::NotReady,
+    Condition::Recovering,
+    Condition::ReadOnly,
+];
+
+/// What an operator does.
+pub(super) const OPERATORS: [Deed; 3] = [Deed::Cancel, Deed::WritePending, Deed::ChangeByHand];
+
+/// What befalls the function or the server.
+pub(super) const ACCIDENTS: [Deed; 4] = [Deed::Kill, Deed::Restart, Deed::Crash, Deed::EndSessions];
+
+/// Any schedule; it shrinks to fewer events with fewer and earlier faults.
+pub(super) fn schedules() -> impl Strategy<Value = Schedule> {
+    let users = prop_oneof![Just(Users::Single), Just(Users::Alternating)];
+    let earlier = prop_oneof![4 => Just(0_usize), 1 => Just(1_usize)];
+    let events = prop::collection::vec(event(), 1..=5);
+    (users, earlier, 0..4_usize, events).prop_map(|(users, earlier, begun, events)| Schedule {
+        users,
+        earlier,
+        begun,
+        events,
+    })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let faults = |most| prop::collection::vec(fault(), 0..=most);
+    prop_oneof![
+        9 => faults(2).prop_map(Event::Call),
+        2 => faults(1).prop_map(Event::Twice),
+        1 => faults(1).prop_map(Event::Beside),
+        2 => (0..4_usize).prop_map(Event::Stray),
+        2 => any::<bool>().prop_map(|label_stays| Event::Anew { label_stays }),
+        1 => prop::sample::select(&OPERATORS[..]).prop_map(Event::Operator),
+    ]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let message = (
+        0..6_usize,
+        prop::sample::select(&MISHAPS[..]),
+        any::<bool>(),
+    );
+    let deed = prop_oneof![
+        4 => Just(Deed::Kill),
+        1 => prop::sample::select(&ACCIDENTS[..]),
+        1 => prop::sample::select(&OPERATORS[..]),
+    ];
+    prop_oneof![
+        5 => message.prop_map(|(nth, mishap, lasting)| Fault::Message { nth, mishap, lasting }),
+        4 => (1..=2_usize, connection()).prop_map(|(nth, fault)| Fault::Connection { nth, fault }),
+        6 => (moment(), deed).prop_map(|(moment, deed)| Fault::Meanwhile(moment, deed)),
+        1 => prop::sample::select(&CONDITIONS[..]).prop_map(Fault::Throughout),
+        1 => (1000..3000_u64).prop_map(Fault::Deadline),
+    ]
+}
+
+fn connection() -> impl Strategy<Value = DbFault> {
+    prop_oneof![
+        1 => Just(DbFault::Reset),
+        3 => (1..3000_usize).prop_map(DbFault::ResetAfterSent),
+        3 => (1..3000_usize).prop_map(DbFault::ResetAfterReceived),
+        3 => (1..12_usize).prop_map(DbFault::LoseAnswer),
+        3 => (1..12_usize).prop_map(DbFault::LoseTurn),
+        1 => Just(DbFault::Silent),
+        1 => (1..12_usize).prop_map(DbFault::StallAfter),
+        1 => Just(DbFault::StripTls),
+    ]
+}
+
+fn moment() -> impl Strategy<Value = Moment> {
+    prop_oneof![
+        3 => (0..6_usize).prop_map(Moment::BeforeMessage),
+        3 => (0..6_usize).prop_map(Moment::AfterMessage),
+        3 => (1..=2_usize, 1..12_usize).prop_map(|(nth, turn)| Moment::BeforeTurn(nth, turn)),
+        3 => (1..=2_usize, 1..12_usize).prop_map(|(nth, turn)| Moment::AfterTurn(nth, turn)),
+        2 => (0..80_u64).prop_map(Moment::After),
+    ]
+}

@@ -1,0 +1,211 @@
+//! The search: many scenes side by side, since most of the time is waiting.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proptest::strategy::{Strategy as _, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
+
+use super::boundaries::{Map, explore};
+use super::invariants::{Broken, Invariant};
+use super::report::{Report, Violation};
+use super::scene::Scene;
+use super::schedule::{Schedule, schedules as any_schedule};
+use super::service::Service;
+use super::systematic;
+
+/// `NOTHING_LOST_SEED`, or another each time. Each schedule has a seed of its own, counted from there.
+pub(super) fn seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let given = std::env::var("NOTHING_LOST_SEED");
+    given.map_or_else(
+        |_| RandomState::new().hash_one(0) >> 16,
+        |seed| seed.parse().unwrap(),
+    )
+}
+
+/// `NOTHING_LOST_SCHEDULES`, or what CI has time for.
+pub(super) fn schedules() -> u64 {
+    let given = std::env::var("NOTHING_LOST_SCHEDULES");
+    given.map_or(300, |count| count.parse().unwrap())
+}
+
+/// The whole list of single faults.
+pub(super) async fn systematically(program: &Path) -> Report {
+    let mut scene = Scene::start(program).await;
+    let map = Rc::new(explore(&mut scene).await);
+    let jobs = systematic::schedules(&map)
+        .into_iter()
+        .map(|schedule| (None, schedule));
+    let mut report = Report::begin(None);
+    play_all(program, scene, &map, jobs.collect(), &mut report).await;
+    for violation in &mut report.violations {
+        violation.shrunk = alone(program, &map, &violation.schedule).await;
+    }
+    report
+}
+
+/// So many random schedules from a seed.
+pub(super) async fn randomly(program: &Path, seed: u64, count: u64) -> Report {
+    println!("NOTHING_LOST_SEED={seed} NOTHING_LOST_SCHEDULES={count}");
+    let mut scene = Scene::start(program).await;
+    let map = Rc::new(explore(&mut scene).await);
+    let jobs = (seed..seed + count).map(|seed| (Some(seed), tree(seed).current()));
+    let mut report = Report::begin(Some(seed));
+    play_all(program, scene, &map, jobs.collect(), &mut report).await;
+    for violation in &mut report.violations {
+        if let Some(seed) = violation.seed {
+            violation.shrunk = shrunk(program, &map, seed).await;
+        }
+    }
+    report
+}
+
+/// The schedule of a seed, which can be shrunk.
+fn tree(seed: u64) -> impl ValueTree<Value = Schedule> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), random);
+    any_schedule().new_tree(&mut runner).unwrap()
+}
+
+/// Plays all, a few at a time, and gives up after the third violation.
+async fn play_all(
+    program: &Path,
+    first: Scene,
+    map: &Rc<Map>,
+    jobs: VecDeque<(Option<u64>, Schedule)>,
+    report: &mut Report,
+) {
+    let jobs = Rc::new(RefCell::new(jobs));
+    let noted = Rc::new(RefCell::new(std::mem::take(report)));
+    let mut first = Some(first);
+    let here = LocalSet::new();
+    for _ in 0..SCENES {
+        let (program, map) = (program.to_owned(), Rc::clone(map));
+        let (jobs, noted) = (Rc::clone(&jobs), Rc::clone(&noted));
+        let mut scene = first.take();
+        here.spawn_local(async move {
+            while noted.borrow().violations.len() < MOST_VIOLATIONS {
+                let Some((seed, schedule)) = jobs.borrow_mut().pop_front() else {
+                    break;
+                };
+                let place = match scene.take() {
+                    Some(scene) => scene,
+                    None => Scene::start(&program).await,
+                };
+                let (played, place) = play(place, &map, &schedule).await;
+                scene = place;
+                let mut noted = noted.borrow_mut();
+                noted.count(&schedule, &played);
+                if let Err(broken) = played {
+                    noted.violations.push(Violation::of(seed, schedule, broken));
+                }
+            }
+            if let Some(scene) = scene {
+                scene.end().await;
+            }
+        });
+    }
+    here.await;
+    *report = noted.take();
+    report.end();
+}
+
+/// Plays one; the scene is good for another unless something is broken.
+async fn play(
+    mut scene: Scene,
+    map: &Rc<Map>,
+    schedule: &Schedule,
+) -> (Result<usize, Broken>, Option<Scene>) {
+    let (map, schedule) = (Rc::clone(map), schedule.clone());
+    let playing = spawn_local(async move {
+        let played = timeout(LONGEST, Service::play(&mut scene, &map, &schedule)).await;
+        let stuck = |_| Err(Broken::new(Invariant::I3, "it does not come to an end"));
+        (played.unwrap_or_else(stuck), scene)
+    });
+    match playing.await {
+        Ok((Ok(calls), scene)) => (Ok(calls), Some(scene)),
+        Ok((Err(broken), scene)) => {
+            scene.end().await;
+            (Err(broken), None)
+        }
+        Err(panic) => {
+            let what = format!("the testbed did not hold: {panic}");
+            (Err(Broken::new(Invariant::I3, what)), None)
+        }
+    }
+}
+
+/// The shortest schedule near that of a seed which still breaks an invariant.
+async fn shrunk(program: &Path, map: &Rc<Map>, seed: u64) -> Option<(Schedule, Broken)> {
+    let mut tree = tree(seed);
+    let mut shortest = None;
+    let mut scene = None;
+    for _ in 0..MOST_SHRINKS {
+        let (played, place) = here(program, scene, map, &tree.current()).await;
+        scene = place;
+        let goes_on = match played {
+            Err(broken) => {
+                shortest = Some((tree.current(), broken));
+                tree.simplify()
+            }
+            Ok(_) => tree.complicate(),
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    if let Some(scene) = scene {
+        scene.end().await;
+    }
+    shortest
+}
+
+/// The first event of a schedule that breaks an invariant by itself.
+async fn alone(program: &Path, map: &Rc<Map>, schedule: &Schedule) -> Option<(Schedule, Broken)> {
+    let mut scene = None;
+    for event in &schedule.events {
+        let events = vec![event.clone()];
+        let single = Schedule {
+            events,
+            ..schedule.clone()
+        };
+        let (played, place) = here(program, scene, map, &single).await;
+        scene = place;
+        if let Err(broken) = played {
+            return Some((single, broken));
+        }
+    }
+    if let Some(scene) = scene {
+        scene.end().await;
+    }
+    None
+}
+
+async fn here(
+    program: &Path,
+    scene: Option<Scene>,
+    map: &Rc<Map>,
+    schedule: &Schedule,
+) -> (Result<usize, Broken>, Option<Scene>) {
+    let scene = match scene {
+        Some(scene) => scene,
+        None => Scene::start(program).await,
+    };
+    LocalSet::new().run_until(play(scene, map, schedule)).await
+}
+
+/// How many scenes there are at once.
+const SCENES: usize = 6;
+/// After so many violations there is enough to think about.
+const MOST_VIOLATIONS: usize = 3;
+const MOST_SHRINKS: usize = 60;
+/// Nothing that a schedule waits for takes so long.
+const LONGEST: Duration = Duration::from_secs(180);

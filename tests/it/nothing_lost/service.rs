@@ -1,0 +1,360 @@
+//! The model of Secrets Manager's rotation: whom it calls when, and what it makes of the answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use testbed::Invocation;
+use testbed::world::STEPS;
+use tokio::sync::Notify;
+
+use super::boundaries::Map;
+use super::faults::{Armed, HASTE};
+use super::invariants::{Broken, Invariant};
+use super::scene::Scene;
+use super::schedule::{Deed, Event, Fault, Schedule, Users};
+
+/// One secret's rotations, and what is known of them.
+pub(super) struct Service<'a> {
+    pub(super) scene: &'a mut Scene,
+    map: &'a Map,
+    /// The version that is being made, and the step that is due.
+    rotation: Option<(String, usize)>,
+    /// Whether nothing went wrong in this rotation yet.
+    unharmed: bool,
+    /// Whether an operator interfered in it.
+    interfered: bool,
+    /// Every version, in the order of making.
+    pub(super) versions: Vec<String>,
+    /// Those of which the database may have been told.
+    pub(super) told: BTreeSet<String>,
+    /// Those that were current once.
+    pub(super) former: BTreeSet<String>,
+    /// Role and password of each version that has a value: none ever changes.
+    pub(super) values: BTreeMap<String, (String, String)>,
+    /// The bystanders, as they were.
+    pub(super) bystanders: Option<Vec<String>>,
+    /// What happened, for who must understand it.
+    pub(super) trace: Vec<String>,
+    pub(super) calls: usize,
+}
+
+/// A call that has ended.
+pub(super) struct Ended<'a> {
+    pub(super) step: usize,
+    pub(super) token: &'a str,
+    pub(super) invocation: &'a Invocation,
+    pub(super) faults: &'a [Fault],
+    pub(super) killed: bool,
+    /// An operator did something meanwhile.
+    pub(super) interfered: bool,
+    /// `AWSCURRENT` did not log in meanwhile, by somebody's doing.
+    pub(super) estranged: bool,
+    pub(super) was_due: bool,
+}
+
+impl<'a> Service<'a> {
+    /// Plays a schedule to its end, and then what the service does once nothing is in its way.
+    pub(super) async fn play(
+        scene: &'a mut Scene,
+        map: &'a Map,
+        schedule: &Schedule,
+    ) -> Result<usize, Broken> {
+        scene.renew(schedule.users).await;
+        let mut service = Self {
+            scene,
+            map,
+            rotation: None,
+            unharmed: true,
+            interfered: false,
+            versions: Vec::new(),
+            told: BTreeSet::new(),
+            former: BTreeSet::new(),
+            values: BTreeMap::new(),
+            bystanders: None,
+            trace: Vec::new(),
+            calls: 0,
+        };
+        match service.events(schedule).await {
+            Ok(()) => Ok(service.calls),
+            Err(broken) => Err(broken.with(std::mem::take(&mut service.trace))),
+        }
+    }
+
+    async fn events(&mut self, schedule: &Schedule) -> Result<(), Broken> {
+        self.check().await?;
+        for _ in 0..schedule.earlier * STEPS.len() + schedule.begun {
+            self.call(&[]).await?;
+        }
+        for event in &schedule.events {
+            self.event(event).await?;
+            self.check().await?;
+        }
+        self.recover().await?;
+        self.check_all().await
+    }
+
+    async fn event(&mut self, event: &Event) -> Result<(), Broken> {
+        match event {
+            Event::Call(faults) => self.call(faults).await.map(drop),
+            Event::At(step, faults) => {
+                self.go_on_until(Some(*step)).await?;
+                self.call(faults).await.map(drop)
+            }
+            Event::Twice(faults) => self.twice(faults).await,
+            Event::Beside(faults) => self.beside(faults).await,
+            Event::Stray(step) => self.stray(*step).await,
+            Event::Anew { label_stays } => {
+                self.trace.push(format!("{event:?}"));
+                if !label_stays {
+                    self.operate(Deed::Cancel).await;
+                }
+                self.begin().await;
+                Ok(())
+            }
+            Event::Operator(deed) => {
+                self.trace.push(format!("{event:?}"));
+                self.operate(*deed).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The service's next call; the error's name, if it failed.
+    async fn call(&mut self, faults: &[Fault]) -> Result<Option<String>, Broken> {
+        let (token, step) = self.due().await;
+        let mut armed = self.arm(faults, step, &token).await;
+        let deadline = armed.deadline;
+        let ended = Notify::new();
+        let call = async {
+            let invocation = self.invoke(step, &token, deadline).await;
+            ended.notify_one();
+            invocation
+        };
+        let (invocation, ()) = tokio::join!(call, armed.work(&ended));
+        self.ended(step, &token, &invocation, faults, armed, true)
+            .await?;
+        self.progress(&token, step, &invocation).await;
+        Ok(invocation.error_type().map(str::to_owned))
+    }
+
+    /// The same call twice at once, the second by another process that nothing befalls.
+    async fn twice(&mut self, faults: &[Fault]) -> Result<(), Broken> {
+        let (token, step) = self.due().await;
+        let mut armed = self.arm(faults, step, &token).await;
+        let event = self.scene.world.event(STEPS[step], &token);
+        let other = &self.scene.neighbour.function;
+        let deadline = armed.deadline;
+        let ended = Notify::new();
+        let call = async {
+            let invocation = self.invoke(step, &token, deadline).await;
+            ended.notify_one();
+            invocation
+        };
+        let (invocation, twin, ()) = tokio::join!(
+            call,
+            self.scene.world.invoke_on(other, &event, deadline),
+            armed.work(&ended)
+        );
+        let hands = armed.hands.clone();
+        self.ended(step, &token, &invocation, faults, armed, true)
+            .await?;
+        let twin_armed = Armed::only(hands);
+        self.ended(step, &token, &twin, faults, twin_armed, true)
+            .await?;
+        let good = if invocation.answer.is_ok() {
+            &invocation
+        } else {
+            &twin
+        };
+        self.progress(&token, step, good).await;
+        Ok(())
+    }
+
+    /// The next call, and at the same time a whole rotation of another secret in this database.
+    async fn beside(&mut self, faults: &[Fault]) -> Result<(), Broken> {
+        let (token, step) = self.due().await;
+        self.scene.is_neighbour_used = true;
+        let mut armed = self.arm(faults, step, &token).await;
+        let deadline = armed.deadline;
+        let ended = Notify::new();
+        let call = async {
+            let invocation = self.invoke(step, &token, deadline).await;
+            ended.notify_one();
+            invocation
+        };
+        let (invocation, rotated, ()) =
+            tokio::join!(call, self.scene.neighbour.rotate(), armed.work(&ended));
+        self.ended(step, &token, &invocation, faults, armed, true)
+            .await?;
+        self.progress(&token, step, &invocation).await;
+        match rotated {
+            Err(failure) if faults.is_empty() => Err(Broken::new(
+                Invariant::I3,
+                format!("the neighbour: {failure:?}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A step of this rotation that isn't due.
+    async fn stray(&mut self, step: usize) -> Result<(), Broken> {
+        let Some((token, _)) = self.rotation.clone() else {
+            return Ok(());
+        };
+        let armed = self.arm(&[], step, &token).await;
+        let invocation = self.invoke(step, &token, HASTE).await;
+        self.ended(step, &token, &invocation, &[], armed, false)
+            .await
+    }
+
+    /// Nothing is in the way any more.
+    async fn recover(&mut self) -> Result<(), Broken> {
+        self.trace.push("the faults stop".to_owned());
+        if self.rotation.is_none() {
+            self.begin().await;
+        }
+        self.go_on_until(None).await?;
+        self.check_rotated().await
+    }
+
+    /// The steps up to one, or all of them, with at most two retries, or in one fresh rotation.
+    async fn go_on_until(&mut self, step: Option<usize>) -> Result<(), Broken> {
+        let (mut retries, mut is_fresh) = (2, false);
+        loop {
+            let at = self.rotation.as_ref().map(|(_, step)| *step);
+            if at == step || (at, step) == (None, Some(0)) {
+                return Ok(());
+            }
+            let before = self.due().await;
+            let cancelled = self.call(&[]).await? == Some("VersionNotStaged".to_owned());
+            self.check().await?;
+            if self.rotation.as_ref() != Some(&before) {
+                continue;
+            }
+            if is_fresh {
+                let what = "a fresh rotation does not get through".to_owned();
+                return Err(Broken::new(Invariant::I3, what));
+            }
+            if retries == 0 || cancelled {
+                is_fresh = true;
+                self.begin().await;
+            } else {
+                retries -= 1;
+            }
+        }
+    }
+
+    async fn due(&mut self) -> (String, usize) {
+        if self.rotation.is_none() {
+            self.begin().await;
+        }
+        self.rotation.clone().unwrap()
+    }
+
+    async fn begin(&mut self) {
+        let token = self.scene.world.begin().await.unwrap();
+        self.versions.push(token.clone());
+        self.rotation = Some((token, 0));
+        self.unharmed = true;
+        self.interfered = false;
+    }
+
+    async fn operate(&mut self, deed: Deed) {
+        let token = self
+            .rotation
+            .as_ref()
+            .map_or("", |(token, _)| token)
+            .to_owned();
+        self.scene.hands(&token).does(deed).await;
+        self.unharmed = false;
+        self.interfered = true;
+    }
+
+    async fn arm(&mut self, faults: &[Fault], step: usize, token: &str) -> Armed {
+        if step == 1 {
+            self.told.insert(token.to_owned());
+        }
+        self.unharmed &= faults.is_empty();
+        self.scene.world.api.forget();
+        let messages = &self.map[&(self.scene.users, step)].messages;
+        let mut armed = self.scene.arm(faults, messages, token).await;
+        if self.interfered && step == TEST {
+            // It would wait ten seconds for a password to be accepted that somebody has replaced.
+            armed.deadline = armed.deadline.min(HASTE);
+        }
+        armed
+    }
+
+    async fn invoke(&self, step: usize, token: &str, deadline: Duration) -> Invocation {
+        let world = &self.scene.world;
+        let event = world.event(STEPS[step], token);
+        world.invoke_on(&world.function, &event, deadline).await
+    }
+
+    async fn ended(
+        &mut self,
+        step: usize,
+        token: &str,
+        invocation: &Invocation,
+        faults: &[Fault],
+        armed: Armed,
+        was_due: bool,
+    ) -> Result<(), Broken> {
+        self.calls += 1;
+        let how = invocation.error_type().unwrap_or("success");
+        let faults_of = if faults.is_empty() {
+            String::new()
+        } else {
+            format!(" with {faults:?}")
+        };
+        self.trace
+            .push(format!("{}{faults_of}: {how}", STEPS[step]));
+        let hands = armed.hands.clone();
+        let estranged = armed.estranged;
+        self.scene.disarm(armed).await;
+        let is_set =
+            |flag: &std::sync::atomic::AtomicBool| flag.load(std::sync::atomic::Ordering::SeqCst);
+        let ended = Ended {
+            step,
+            token,
+            invocation,
+            faults,
+            killed: is_set(&hands.killed),
+            interfered: is_set(&hands.interfered),
+            estranged,
+            was_due,
+        };
+        if ended.interfered {
+            self.unharmed = false;
+            self.interfered = true;
+        }
+        self.judge(&ended, self.unharmed).await
+    }
+
+    /// What the service makes of an answer: after a success the next step is due.
+    async fn progress(&mut self, token: &str, step: usize, invocation: &Invocation) {
+        if invocation.answer.is_err() {
+            return;
+        }
+        self.rotation = (step + 1 < STEPS.len()).then(|| (token.to_owned(), step + 1));
+        if self.rotation.is_none() {
+            self.scene
+                .world
+                .secrets
+                .tidy(&self.scene.world.secret)
+                .await
+                .unwrap();
+        }
+    }
+
+    pub(super) fn newest(&self) -> &str {
+        self.versions.last().map_or("", String::as_str)
+    }
+
+    pub(super) fn is_single(&self) -> bool {
+        self.scene.users == Users::Single
+    }
+}
+
+/// testSecret's place among the steps.
+const TEST: usize = 2;

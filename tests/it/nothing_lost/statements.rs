@@ -1,0 +1,81 @@
+//! The statements that the case table allows, and no other.
+
+use testbed::Statement;
+
+/// Whether a function may run this: the role or its clone about itself, the superuser about the two.
+pub(super) fn is_allowed(statement: &Statement, role: &str, superuser: &str) -> bool {
+    let shape = shape(&statement.sql, role);
+    let shapes = if statement.role == superuser {
+        SUPERUSERS
+    } else {
+        ROLES
+    };
+    shapes.contains(&shape.as_str())
+}
+
+/// A statement with names, numbers and verifiers masked, and without what levels the clone, which `level.sql` explains.
+pub(super) fn shape(sql: &str, role: &str) -> String {
+    let mut shape = String::new();
+    let mut rest = sql;
+    while let Some((before, body)) = rest.split_once("DO $level$") {
+        shape += before;
+        shape += "<level>";
+        rest = body.split_once("$level$").map_or("", |(_, after)| after);
+    }
+    shape += rest;
+    let lines = shape
+        .lines()
+        .map(|line| line.split_once("--").map_or(line, |(told, _)| told));
+    let told: Vec<_> = lines.collect();
+    let parts: Vec<_> = told
+        .join("\n")
+        .split('\'')
+        .map(|part| {
+            if part.starts_with("SCRAM-SHA-256$") {
+                "<verifier>"
+            } else {
+                part
+            }
+        })
+        .map(str::to_owned)
+        .collect();
+    let masked = parts
+        .join("'")
+        .replace(&format!("{role}_clone"), "<clone>")
+        .replace(role, "<role>");
+    let mut words = Vec::new();
+    for word in masked.split_whitespace() {
+        let number = word.trim_end_matches(';');
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let is_bound = words.last() == Some(&"=".to_owned());
+        words.push(if is_number && is_bound {
+            word.replace(number, "<ms>")
+        } else {
+            word.to_owned()
+        });
+    }
+    words
+        .join(" ")
+        .replace("\"<clone>\" PASSWORD", "\"<role>\" PASSWORD")
+}
+
+/// What the role runs, or its clone.
+const ROLES: &[&str] = &[FACTS, IDENTITY, IDENTITY_IN_PAIR, SET_OWN, ROLLBACK];
+/// What the superuser runs.
+const SUPERUSERS: &[&str] = &[FACTS, SET_IN_PAIR, ROLLBACK];
+
+const FACTS: &str = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('password_encryption'), \
+    pg_catalog.current_setting('scram_iterations', true)";
+const IDENTITY: &str = "SELECT 1, session_user";
+const IDENTITY_IN_PAIR: &str = "SELECT 1, session_user, pg_catalog.pg_has_role(session_user, '<role>', 'MEMBER') AND ( \
+    current_user OPERATOR(pg_catalog.=) '<role>' OR EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s \
+    JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) s.setrole, pg_catalog.unnest(s.setconfig) item \
+    WHERE r.rolname OPERATOR(pg_catalog.=) '<role>' AND pg_catalog.starts_with(item, 'role=')))";
+const SET_OWN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = <ms>; SET LOCAL statement_timeout = <ms>; \
+    SET LOCAL ROLE NONE; ALTER ROLE \"<role>\" PASSWORD '<verifier>'; COMMIT";
+const SET_IN_PAIR: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = <ms>; SET LOCAL statement_timeout = <ms>; \
+    SET LOCAL search_path = pg_catalog, pg_temp; \
+    SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext('<role>'))); \
+    SELECT set_config('db_rotation.original', '<role>', true), set_config('db_rotation.clone', '<clone>', true); \
+    <level>; ALTER ROLE \"<role>\" PASSWORD '<verifier>'; SELECT current_setting('db_rotation.not_copied'); COMMIT";
+const ROLLBACK: &str = "ROLLBACK";

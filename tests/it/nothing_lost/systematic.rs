@@ -1,0 +1,89 @@
+//! Each single fault at each boundary of each step, for both strategies: a finite list.
+
+use testbed::DbFault;
+use testbed::world::STEPS;
+
+use super::boundaries::{Boundaries, Map};
+use super::schedule::{
+    ACCIDENTS, CONDITIONS, Deed, Event, Fault, MISHAPS, Mishap, Moment, Schedule, Users,
+};
+
+/// All of them, in schedules of a few rotations; in each rotation every step has its next fault.
+pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
+    let mut schedules = Vec::new();
+    for users in [Users::Single, Users::Alternating] {
+        let lists: Vec<_> = (0..STEPS.len())
+            .map(|step| faults(&map[&(users, step)]))
+            .collect();
+        let most = lists.iter().map(Vec::len).max().unwrap_or_default();
+        let in_turn = (0..most).flat_map(|nth| {
+            let of_step = |(step, list): (usize, &Vec<Fault>)| {
+                list.get(nth)
+                    .map(|fault| Event::At(step, vec![fault.clone()]))
+            };
+            lists
+                .iter()
+                .enumerate()
+                .filter_map(of_step)
+                .collect::<Vec<_>>()
+        });
+        let events: Vec<_> = in_turn.collect();
+        schedules.extend(events.chunks(EVENTS).map(|events| Schedule {
+            users,
+            earlier: 0,
+            begun: 0,
+            events: events.to_vec(),
+        }));
+    }
+    schedules
+}
+
+/// The faults of one step.
+fn faults(of: &Boundaries) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for nth in 0..of.messages.len() {
+        for mishap in MISHAPS {
+            let message = |lasting| Fault::Message {
+                nth,
+                mishap,
+                lasting,
+            };
+            faults.push(message(false));
+            // What passes in the end, and what never ends, is the same at every try.
+            if ![Mishap::Delayed, Mishap::Stale, Mishap::Stalled].contains(&mishap) {
+                faults.push(message(true));
+            }
+        }
+        for moment in [Moment::BeforeMessage(nth), Moment::AfterMessage(nth)] {
+            faults.extend(
+                [Deed::Kill, Deed::Cancel, Deed::ChangeByHand]
+                    .map(|deed| Fault::Meanwhile(moment, deed)),
+            );
+        }
+        faults.push(Fault::Meanwhile(
+            Moment::BeforeMessage(nth),
+            Deed::WritePending,
+        ));
+    }
+    for (nth, turns) in (1..).zip(&of.turns) {
+        let whole = [DbFault::Reset, DbFault::Silent, DbFault::StripTls];
+        faults.extend(whole.map(|fault| Fault::Connection { nth, fault }));
+        for turn in 1..=*turns {
+            let cut = [
+                DbFault::LoseAnswer(turn),
+                DbFault::LoseTurn(turn),
+                DbFault::StallAfter(turn),
+            ];
+            faults.extend(cut.map(|fault| Fault::Connection { nth, fault }));
+            for moment in [Moment::BeforeTurn(nth, turn), Moment::AfterTurn(nth, turn)] {
+                faults.extend(ACCIDENTS.map(|deed| Fault::Meanwhile(moment, deed)));
+            }
+        }
+    }
+    faults.extend(CONDITIONS.map(Fault::Throughout));
+    faults.push(Fault::Deadline(1000));
+    faults
+}
+
+/// So many in a schedule: each begins with a new secret, and has to end well.
+const EVENTS: usize = 12;
