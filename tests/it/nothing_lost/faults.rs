@@ -10,6 +10,7 @@ use testbed::{
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::invariants::{Broken, Invariant};
 use super::scene::Scene;
 use super::schedule::{Condition, Deed, Fault, Mishap, Moment, Users};
 
@@ -48,6 +49,10 @@ type Orders = mpsc::UnboundedSender<(Deed, oneshot::Sender<()>)>;
 enum Undo {
     Nothing,
     Unlock(#[expect(dead_code, reason = "dropped, it lets go of its locks")] Session),
+    Remove {
+        stranger: String,
+        state: Option<String>,
+    },
     Reconcile {
         role: String,
         mine: String,
@@ -131,12 +136,16 @@ impl Scene {
     }
 
     /// Takes all of it back.
-    pub(super) async fn disarm(&mut self, armed: Armed) {
+    ///
+    /// # Errors
+    /// Somebody was touched who may not be.
+    pub(super) async fn disarm(&mut self, armed: Armed) -> Result<(), Broken> {
         self.world.api.heal();
         self.world.db.heal();
         for (condition, undo) in armed.conditions.into_iter().rev() {
-            self.cease(condition, undo).await;
+            self.cease(condition, undo).await?;
         }
+        Ok(())
     }
 
     pub(super) fn hands(&self, token: &str) -> Hands {
@@ -182,6 +191,7 @@ impl Scene {
             Condition::ApiRefused => self.world.api.close(),
             Condition::DatabaseRefused => self.world.db.close(),
             Condition::Estranged => return self.estrange().await,
+            Condition::Stranger => return self.estrange_clone().await,
             Condition::Locked => {
                 let session = self.world.postgres.admin_session("postgres").await.unwrap();
                 session.run("BEGIN").await.unwrap();
@@ -206,7 +216,7 @@ impl Scene {
         Undo::Nothing
     }
 
-    async fn cease(&mut self, condition: Condition, undo: Undo) {
+    async fn cease(&mut self, condition: Condition, undo: Undo) -> Result<(), Broken> {
         match condition {
             Condition::ApiRefused => self.world.api.open().await.unwrap(),
             Condition::DatabaseRefused => self.world.db.open().await.unwrap(),
@@ -221,13 +231,44 @@ impl Scene {
                 self.admin("ALTER DATABASE postgres RESET default_transaction_read_only")
                     .await,
             ),
-            Condition::Estranged | Condition::Locked => {}
+            Condition::Estranged | Condition::Locked | Condition::Stranger => {}
+        }
+        if let Undo::Remove { stranger, state } = &undo {
+            let now = self.state_of(stranger).await;
+            self.admin(&format!("DROP ROLE \"{stranger}\"")).await;
+            if now != *state {
+                let what = "a stranger's role was changed for its name";
+                return Err(Broken::new(Invariant::I4, what));
+            }
         }
         if let Undo::Reconcile { role, mine, own } = undo
             && self.world.postgres.verifier(&role).await.unwrap() == Some(mine)
         {
             self.world.postgres.set_verifier(&role, &own).await.unwrap();
         }
+        Ok(())
+    }
+
+    /// A role with the clone's name, unless there is one.
+    async fn estrange_clone(&mut self) -> Undo {
+        let stranger = format!("{}_clone", self.world.role);
+        if self.state_of(&stranger).await.is_some() {
+            return Undo::Nothing;
+        }
+        let make = format!("CREATE ROLE \"{stranger}\" LOGIN PASSWORD 'a stranger''s'");
+        self.admin(&make).await;
+        let state = self.state_of(&stranger).await;
+        Undo::Remove { stranger, state }
+    }
+
+    /// All that a role is, in short; none where there is no such role.
+    async fn state_of(&mut self, role: &str) -> Option<String> {
+        let state = format!(
+            "SELECT md5(a::text || (SELECT count(*) FROM pg_auth_members WHERE a.oid IN (member, roleid)) \
+             || (SELECT count(*) FROM pg_db_role_setting WHERE setrole = a.oid)) FROM pg_authid a WHERE rolname = '{role}'"
+        );
+        let rows = self.admin(&state).await;
+        rows.first().map(|row| row.texts().concat())
     }
 
     async fn estrange(&mut self) -> Undo {
@@ -374,6 +415,6 @@ const END_SESSIONS: &str =
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'db-rotation'";
 
 /// The function's time-out.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Where something will never come, a shorter one: the function keeps to it.
 pub(super) const HASTE: Duration = Duration::from_millis(1500);

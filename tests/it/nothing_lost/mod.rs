@@ -5,6 +5,7 @@
 //! schedule is shrunk to the shortest that breaks one.
 
 mod boundaries;
+mod defects;
 mod faults;
 mod invariants;
 mod report;

@@ -42,6 +42,17 @@ impl Violation {
     }
 }
 
+impl Violation {
+    /// The schedule by which to understand it.
+    pub(super) fn shortest(&self) -> (&Schedule, &Broken) {
+        self.shrunk
+            .as_ref()
+            .map_or((&self.schedule, &self.broken), |(schedule, broken)| {
+                (schedule, broken)
+            })
+    }
+}
+
 impl Report {
     pub(super) fn begin(seed: Option<u64>) -> Self {
         let begun = Some(Instant::now());
@@ -54,6 +65,22 @@ impl Report {
 
     pub(super) fn end(&mut self) {
         self.took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+    }
+
+    pub(super) fn schedules(&self) -> usize {
+        self.schedules
+    }
+
+    /// A line now and then, for who waits.
+    pub(super) fn progress(&self) {
+        if self.schedules.is_multiple_of(100) {
+            let took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+            let (schedules, violations) = (self.schedules, self.violations.len());
+            println!(
+                "{schedules} schedules, {violations} violations, {} s",
+                took.as_secs()
+            );
+        }
     }
 
     pub(super) fn is_unbroken(&self) -> bool {
@@ -85,8 +112,9 @@ impl Event {
             Self::Call(faults)
             | Self::At(_, faults)
             | Self::Twice(faults)
-            | Self::Beside(faults) => faults,
-            Self::Stray(_) | Self::Anew { .. } | Self::Operator(_) => &[],
+            | Self::Beside(faults)
+            | Self::Stray(_, faults) => faults,
+            Self::Anew { .. } | Self::Operator(_) => &[],
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum Event {
     /// The call, while another secret of the same database is rotated from beginning to end.
     Beside(Vec<Fault>),
     /// A step of this rotation that isn't due: late, or early.
-    Stray(usize),
+    Stray(usize, Vec<Fault>),
     /// The service gives the rotation up and begins another.
     Anew { label_stays: bool },
     /// An operator, between two calls.
@@ -124,6 +124,8 @@ pub(super) enum Condition {
     Recovering,
     /// `default_transaction_read_only`
     ReadOnly,
+    /// Somebody else's role has the name that the clone would have.
+    Stranger,
 }
 
 pub(super) const MISHAPS: [Mishap; 11] = [
@@ -140,7 +142,7 @@ pub(super) const MISHAPS: [Mishap; 11] = [
     Mishap::Throttled,
 ];
 
-pub(super) const CONDITIONS: [Condition; 8] = [
+pub(super) const CONDITIONS: [Condition; 9] = [
     Condition::ApiRefused,
     Condition::DatabaseRefused,
     Condition::Estranged,
@@ -149,6 +151,7 @@ pub(super) const CONDITIONS: [Condition; 8] = [
     Condition::NotReady,
     Condition::Recovering,
     Condition::ReadOnly,
+    Condition::Stranger,
 ];
 
 /// What an operator does.
@@ -161,7 +164,7 @@ pub(super) const ACCIDENTS: [Deed; 4] = [Deed::Kill, Deed::Restart, Deed::Crash,
 pub(super) fn schedules() -> impl Strategy<Value = Schedule> {
     let users = prop_oneof![Just(Users::Single), Just(Users::Alternating)];
     let earlier = prop_oneof![4 => Just(0_usize), 1 => Just(1_usize)];
-    let events = prop::collection::vec(event(), 1..=5);
+    let events = prop::collection::vec(event(), 1..=4);
     (users, earlier, 0..4_usize, events).prop_map(|(users, earlier, begun, events)| Schedule {
         users,
         earlier,
@@ -176,7 +179,7 @@ fn event() -> impl Strategy<Value = Event> {
         9 => faults(2).prop_map(Event::Call),
         2 => faults(1).prop_map(Event::Twice),
         1 => faults(1).prop_map(Event::Beside),
-        2 => (0..4_usize).prop_map(Event::Stray),
+        2 => (0..4_usize, faults(1)).prop_map(|(step, faults)| Event::Stray(step, faults)),
         2 => any::<bool>().prop_map(|label_stays| Event::Anew { label_stays }),
         1 => prop::sample::select(&OPERATORS[..]).prop_map(Event::Operator),
     ]

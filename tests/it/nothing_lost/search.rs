@@ -37,34 +37,46 @@ pub(super) fn schedules() -> u64 {
 
 /// The whole list of single faults.
 pub(super) async fn systematically(program: &Path) -> Report {
-    let mut scene = Scene::start(program).await;
-    let map = Rc::new(explore(&mut scene).await);
+    let (scene, map) = explored(program).await;
     let jobs = systematic::schedules(&map)
         .into_iter()
         .map(|schedule| (None, schedule));
-    let mut report = Report::begin(None);
-    play_all(program, scene, &map, jobs.collect(), &mut report).await;
-    for violation in &mut report.violations {
-        violation.shrunk = alone(program, &map, &violation.schedule).await;
-    }
-    report
+    play_all(program, scene, &map, jobs.collect(), None, ENOUGH).await
 }
 
 /// So many random schedules from a seed.
 pub(super) async fn randomly(program: &Path, seed: u64, count: u64) -> Report {
     println!("NOTHING_LOST_SEED={seed} NOTHING_LOST_SCHEDULES={count}");
-    let mut scene = Scene::start(program).await;
-    let map = Rc::new(explore(&mut scene).await);
-    let jobs = (seed..seed + count).map(|seed| (Some(seed), tree(seed).current()));
-    let mut report = Report::begin(Some(seed));
-    play_all(program, scene, &map, jobs.collect(), &mut report).await;
-    for violation in &mut report.violations {
-        if let Some(seed) = violation.seed {
-            violation.shrunk = shrunk(program, &map, seed).await;
-        }
-    }
-    report
+    let (scene, map) = explored(program).await;
+    let jobs = random(seed, count);
+    play_all(program, scene, &map, jobs.collect(), Some(seed), ENOUGH).await
 }
+
+/// Either, in turns, until something breaks.
+pub(super) async fn until_broken(program: &Path, seed: u64, count: u64) -> Report {
+    let (scene, map) = explored(program).await;
+    let mut random = random(seed, count);
+    let mut jobs = VecDeque::new();
+    for schedule in systematic::schedules(&map) {
+        jobs.push_back((None, schedule));
+        jobs.extend(random.by_ref().take(2));
+    }
+    jobs.extend(random);
+    play_all(program, scene, &map, jobs, Some(seed), 1).await
+}
+
+async fn explored(program: &Path) -> (Scene, Rc<Map>) {
+    let mut scene = Scene::start(program).await;
+    let map = explore(&mut scene).await;
+    (scene, Rc::new(map))
+}
+
+fn random(seed: u64, count: u64) -> impl Iterator<Item = Job> {
+    (seed..seed + count).map(|seed| (Some(seed), tree(seed).current()))
+}
+
+/// A schedule, with the seed that it comes from.
+type Job = (Option<u64>, Schedule);
 
 /// The schedule of a seed, which can be shrunk.
 fn tree(seed: u64) -> impl ValueTree<Value = Schedule> {
@@ -75,16 +87,17 @@ fn tree(seed: u64) -> impl ValueTree<Value = Schedule> {
     any_schedule().new_tree(&mut runner).unwrap()
 }
 
-/// Plays all, a few at a time, and gives up after the third violation.
+/// Plays all, a few at a time, and shrinks what breaks; gives up after so many.
 async fn play_all(
     program: &Path,
     first: Scene,
     map: &Rc<Map>,
-    jobs: VecDeque<(Option<u64>, Schedule)>,
-    report: &mut Report,
-) {
+    jobs: VecDeque<Job>,
+    seed: Option<u64>,
+    enough: usize,
+) -> Report {
     let jobs = Rc::new(RefCell::new(jobs));
-    let noted = Rc::new(RefCell::new(std::mem::take(report)));
+    let noted = Rc::new(RefCell::new(Report::begin(seed)));
     let mut first = Some(first);
     let here = LocalSet::new();
     for _ in 0..SCENES {
@@ -92,7 +105,7 @@ async fn play_all(
         let (jobs, noted) = (Rc::clone(&jobs), Rc::clone(&noted));
         let mut scene = first.take();
         here.spawn_local(async move {
-            while noted.borrow().violations.len() < MOST_VIOLATIONS {
+            while noted.borrow().violations.len() < enough {
                 let Some((seed, schedule)) = jobs.borrow_mut().pop_front() else {
                     break;
                 };
@@ -104,6 +117,7 @@ async fn play_all(
                 scene = place;
                 let mut noted = noted.borrow_mut();
                 noted.count(&schedule, &played);
+                noted.progress();
                 if let Err(broken) = played {
                     noted.violations.push(Violation::of(seed, schedule, broken));
                 }
@@ -114,8 +128,15 @@ async fn play_all(
         });
     }
     here.await;
-    *report = noted.take();
+    let mut report = noted.take();
     report.end();
+    for violation in &mut report.violations {
+        violation.shrunk = match violation.seed {
+            Some(seed) => shrunk(program, map, seed).await,
+            None => alone(program, map, &violation.schedule).await,
+        };
+    }
+    report
 }
 
 /// Plays one; the scene is good for another unless something is broken.
@@ -205,7 +226,7 @@ async fn here(
 /// How many scenes there are at once.
 const SCENES: usize = 6;
 /// After so many violations there is enough to think about.
-const MOST_VIOLATIONS: usize = 3;
+const ENOUGH: usize = 3;
 const MOST_SHRINKS: usize = 60;
 /// Nothing that a schedule waits for takes so long.
 const LONGEST: Duration = Duration::from_secs(180);

@@ -187,14 +187,15 @@ fn shows(text: &str, secret: &str, kind: &str, place: &str) -> Option<String> {
         percent(secret),
         encode_block(secret.as_bytes()),
     ];
-    let line = text
-        .lines()
-        .find(|line| forms.iter().any(|form| line.contains(form.as_str())));
-    let line = line.or_else(|| text.contains(secret).then_some(text))?;
+    // The whole text first: most texts show nothing, and lines are many.
+    let shown = forms.iter().find(|form| text.contains(form.as_str()))?;
+    let line = text.lines().find(|line| line.contains(shown.as_str()));
     // The complaint is read by others than those who may know the secret.
     let masked = forms
         .iter()
-        .fold(line.to_owned(), |line, form| line.replace(form, "•••"));
+        .fold(line.unwrap_or(text).to_owned(), |line, form| {
+            line.replace(form, "•••")
+        });
     Some(format!(
         "{kind} shows in {place}: {}",
         masked.chars().take(300).collect::<String>()

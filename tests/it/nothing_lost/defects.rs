@@ -1,0 +1,109 @@
+//! The invariants can fail: deliberate defects, each a patch that never ships, each caught.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use super::search;
+
+#[tokio::test]
+#[ignore = "builds the program once for each defect, which takes minutes"]
+async fn every_deliberate_defect_is_caught() {
+    let mut table = String::new();
+    let mut missed = Vec::new();
+    for defect in defects() {
+        let name = defect.file_stem().unwrap().to_string_lossy().into_owned();
+        let program = build(&defect).await;
+        let report = search::until_broken(&program, SEED, 300).await;
+        match report.violations.first() {
+            Some(violation) => {
+                let (schedule, broken) = violation.shortest();
+                let _ = writeln!(
+                    table,
+                    "{name}\n  {:?}: {}\n  {schedule:?}",
+                    broken.invariant, broken.what
+                );
+                println!(
+                    "{name}: {:?}, after {} schedules",
+                    broken.invariant,
+                    report.schedules()
+                );
+            }
+            None => missed.push(name),
+        }
+    }
+    println!("{table}");
+    assert!(missed.is_empty(), "nobody noticed {missed:?}");
+}
+
+fn defects() -> Vec<PathBuf> {
+    let folder = Path::new(HOME).join("tests/it/nothing_lost/defects");
+    let mut patches: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    patches.sort();
+    assert!(patches.len() >= 12, "there were more defects: {patches:?}");
+    patches
+}
+
+/// The program with a defect, from a copy of the sources, with the dependencies that are built already.
+async fn build(defect: &Path) -> PathBuf {
+    let target = Path::new(env!("CARGO_BIN_EXE_db-rotation"))
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap();
+    let copy = target.join("defect");
+    let _ = std::fs::remove_dir_all(copy.join("src"));
+    std::fs::create_dir_all(copy.join("tests")).unwrap();
+    run(Command::new("cp")
+        .arg("-r")
+        .arg(Path::new(HOME).join("src"))
+        .arg(&copy))
+    .await;
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        let text = std::fs::read_to_string(Path::new(HOME).join(file)).unwrap();
+        std::fs::write(copy.join(file), renamed(&text)).unwrap();
+    }
+    // A test of the copy's has it built with the features that the tests' dependencies ask for, as they are built already.
+    std::fs::write(copy.join("tests/it.rs"), "").unwrap();
+    run(Command::new("git")
+        .arg("apply")
+        .arg(defect)
+        .current_dir(&copy)
+        .env("GIT_CEILING_DIRECTORIES", target))
+    .await;
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["test", "--no-run", "--quiet", "--test", "it"])
+        .env("CARGO_TARGET_DIR", target);
+    run(cargo.current_dir(&copy)).await;
+    target.join("debug/defect")
+}
+
+/// A manifest or a lock for a package of another name in a workspace of its own, so that nothing of ours is overwritten.
+fn renamed(text: &str) -> String {
+    let text = text
+        .replace("name = \"db-rotation\"", "name = \"defect\"")
+        .replace("members = [\"tests/testbed\"]", "")
+        .replace(
+            "path = \"tests/testbed\"",
+            &format!("path = \"{HOME}/tests/testbed\""),
+        )
+        .replace("[lib]\n", "[lib]\nname = \"db_rotation\"\n");
+    let (before, after) = text.split_once("[[bench]]").unwrap_or((&text, ""));
+    let after = after.split_once("\n\n").map_or("", |(_, after)| after);
+    format!("{before}{after}")
+}
+
+async fn run(command: &mut Command) {
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+}
+
+const HOME: &str = env!("CARGO_MANIFEST_DIR");
+/// Any would do; one and the same makes the table comparable.
+const SEED: u64 = 1;
