@@ -127,11 +127,10 @@ impl Scene {
     }
 }
 
-/// One certificate to trust: a cold start reads no system's bundle.
 async fn start_world(program: &Path, cluster: &Postgres) -> World {
-    let authority = cluster.ca_pem_path();
-    let world = World::builder(program)
+    World::builder(program)
         .postgres(cluster)
-        .env("SSL_CERT_FILE", &authority.to_string_lossy());
-    world.start().await.unwrap()
+        .start()
+        .await
+        .unwrap()
 }
