@@ -240,6 +240,17 @@ def dashboard(template):
     return wrong + [f"{field} is asked for, or written, but not both" for field in sorted(asked ^ set(FIELDS))]
 
 
+def lines(template, recorded):
+    """S19: the queries know the fields, and look for the values, that the binary was seen to write when a step ended."""
+    ends = [line for line in recorded if line["message"] == "step ended"]
+    written = set().union(*ends) - {"timestamp"}  # CloudWatch's own is asked for, as @timestamp
+    wrong = [f"{field} is written, or in FIELDS, but not both" for field in sorted(written ^ set(FIELDS))]
+    for query in template["Mappings"]["Queries"].values():
+        sought = dict(re.findall(r"(\w+) = '([^']*)'", query["Text"]))
+        wrong += [] if any(sought.items() <= line.items() for line in ends) else [f"nothing was written with {sought}"]
+    return wrong
+
+
 def fields(query):
     """The log's fields that a Logs Insights query names."""
     words = {"and", "as", "avg", "by", "count", "desc", "fields", "filter", "limit", "max", "pct", "sort", "stats"}

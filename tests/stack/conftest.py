@@ -1,15 +1,10 @@
-"""The option that tells where the recorded calls are, and the report of what caught what and of what was measured."""
-
-import os
+"""The options that tell where the recordings are, and the report of what caught what and of what was measured."""
 
 import pytest
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--calls",
-        default=os.environ.get("DB_ROTATION_CALLS"),
-        help="JSON lines {strategy, operation, resource} that the integration tests recorded (or DB_ROTATION_CALLS)",
-    )
+    parser.addoption("--calls", help="JSON lines {strategy, operation, resource}, of calls that the binary made in the integration tests")
+    parser.addoption("--lines", help="the lines that it wrote there")
 
 
 @pytest.fixture

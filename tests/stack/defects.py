@@ -224,6 +224,7 @@ DEFECTS = [
     ("listen to calls instead of events", of("RotationEvents", "EventPattern", "detail-type", to=["AWS API Call via CloudTrail"]), "facts"),
     ("ask for a field that isn't written", query("Failures", "secret_id", "secret_arn"), "dashboard"),
     ("ask for a field less", query("Outcomes", ", strategy", ""), "dashboard"),
+    ("look for lines that aren't written", query("Failures", "'ERROR'", "'error'"), "lines"),
     ("break the dashboard's JSON", dashboard_body('"widgets": [', '"widgets": ['[:-1]), "dashboard"),
     ("show another function's log", dashboard_body("'${RotationLogGroup}' | ${Failures}", "'/aws/lambda/other' | ${Failures}"), "dashboard"),
     # Parameters, rules, outputs, tags

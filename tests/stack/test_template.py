@@ -9,11 +9,16 @@ import checks
 import linters
 from cloudformation import load
 from defects import DEFECTS
+from expected import FIELDS
 
 TEMPLATE = load()
-CHECKS = checks.CHECKS | linters.CHECKS | {"calls": lambda template: checks.calls(template, NEEDED)}
+CHECKS = checks.CHECKS | linters.CHECKS | {
+    "calls": lambda template: checks.calls(template, NEEDED),
+    "lines": lambda template: checks.lines(template, WRITTEN),
+}
 
-# What the function is written to call; test_calls.py holds this against what the real binary called.
+# What the function is written to call and to write; test_binary.py holds the template against what the real one called and wrote.
+WRITTEN = [dict.fromkeys(FIELDS, "…") | {"message": "step ended", "level": "ERROR"}]
 NEEDED = [
     {"strategy": strategy, "operation": operation, "resource": resource}
     for strategies, operations, resource in (
