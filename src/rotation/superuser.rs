@@ -3,7 +3,7 @@
 use super::{Rotation, within};
 use crate::error::Error;
 use crate::login::{Endpoint, Login};
-use crate::secret::{Address, SecretId, StagingLabel, SuperuserDocument};
+use crate::secret::{Address, SecretId, StagingLabel, StoreError, SuperuserDocument};
 
 /// Reads the superuser's secret and makes sure that its server is the rotated secret's own, or the writer behind it: its
 /// password goes nowhere else.
@@ -15,7 +15,13 @@ pub(super) async fn find(rotation: &Rotation<'_>, secret: &SecretId) -> Result<L
         value,
     )
     .await?;
-    let document = SuperuserDocument::read(value)?;
+    let Some(value) = value else {
+        return Err(Error::Store(StoreError::SecretNotFound {
+            action: "secretsmanager:GetSecretValue",
+            resource: secret.to_string(),
+        }));
+    };
+    let document = SuperuserDocument::parse(value)?;
     let (host, port) = match document.host {
         Some(host) => (host, document.port),
         None => managed_address(rotation, secret).await?,

@@ -43,11 +43,11 @@ pub struct MalformedSecret {
 }
 
 impl SuperuserDocument {
-    /// Reads the current value of the superuser secret; `None` where it has none.
+    /// Reads the current value of the superuser secret; `None` is a binary value.
     ///
     /// # Errors
     /// [`MalformedSecret`].
-    pub(crate) fn read(value: Option<Value>) -> Result<Self, MalformedSecret> {
+    pub(crate) fn parse(text: Value) -> Result<Self, MalformedSecret> {
         let read = |text: Password| {
             let keys = Keys::read(text.expose())?;
             keys.engine()?;
@@ -58,9 +58,7 @@ impl SuperuserDocument {
                 port: keys.port()?,
             })
         };
-        let text = value
-            .ok_or_else(|| NO_VALUE.to_owned())
-            .and_then(|text| text.ok_or_else(|| BINARY.to_owned()));
+        let text = text.ok_or_else(|| BINARY.to_owned());
         text.and_then(read).map_err(|problem| MalformedSecret {
             label: StagingLabel::Current,
             of: " of the superuser secret",
