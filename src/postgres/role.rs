@@ -50,12 +50,12 @@ impl Connector<'_> {
         let change = Change { credentials, pair };
         let changed = async {
             let (server, scram) = session.encryption().await?;
-            session.alter(change, self.transport, server).await?;
+            let not_copied = session.alter(change, self.transport, server).await?;
             match server {
                 Encryption::Md5 if !self.logs_in(login).await => {
                     session.alter(change, self.transport, scram).await
                 }
-                _ => Ok(()),
+                _ => Ok(not_copied),
             }
         };
         let attempt = || {
@@ -65,7 +65,12 @@ impl Connector<'_> {
                 session.place()
             )
         };
-        changed.await.map_err(|fault| self.failed(attempt(), fault))
+        let hushed = |fault| self.failed(attempt(), session.without_password(fault));
+        let not_copied = changed.await.map_err(hushed)?;
+        if let Some(not_copied) = not_copied.filter(|names| !self.is_hushed(session, names)) {
+            tracing::warn!(role = %credentials.role, not_copied, "the clone is not in everything its original's equal");
+        }
+        Ok(())
     }
 
     async fn logs_in(&self, login: &Login) -> bool {
@@ -87,7 +92,10 @@ impl Connector<'_> {
         session: &Session,
         pair: Option<&Pair>,
     ) -> Result<Identity, DatabaseError> {
-        let failed = |fault| self.failed(format!("run SELECT 1 {}", session.place()), fault);
+        let failed = |fault| {
+            let fault = session.without_password(fault);
+            self.failed(format!("run SELECT 1 {}", session.place()), fault)
+        };
         let sql = pair.map_or_else(
             || statement::IDENTITY.to_owned(),
             |pair| statement::identity_in_pair(&pair.original),
@@ -127,13 +135,14 @@ impl Session {
         Ok((if is_md5 { Encryption::Md5 } else { scram }, scram))
     }
 
-    /// Runs the change; tries again where somebody else's change came between.
+    /// Runs the change; tries again where somebody else's change came between. What of a clone could not be made level
+    /// comes back.
     async fn alter(
         &self,
         change: Change<'_>,
         transport: PasswordTransport,
         encryption: Encryption,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<String>, Fault> {
         let role = &change.credentials.role;
         let secret = secret(change.credentials, transport, encryption)?;
         let secret = secret.expose();
@@ -157,15 +166,10 @@ impl Session {
                 }
                 Err(fault) => return Err(refusal(fault.without(secret))),
                 Ok(row) => {
-                    if let Some(not_copied) = row
-                        .into_iter()
-                        .flatten()
+                    let mut names = row.into_iter().flatten();
+                    return Ok(names
                         .next()
-                        .filter(|names| !names.is_empty())
-                    {
-                        tracing::warn!(%role, not_copied, "the clone is not in everything its original's equal");
-                    }
-                    return Ok(());
+                        .filter(|names| !names.is_empty() && !names.contains(secret)));
                 }
             }
         }

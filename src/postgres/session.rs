@@ -25,7 +25,7 @@ pub(crate) struct Connector<'a> {
     /// Whether the server may see a password as text.
     pub transport: PasswordTransport,
     /// Passwords that a server, if it knows them, must not tell the log through its messages.
-    pub(crate) hushed: [Option<&'a Password>; 2],
+    pub(crate) hushed: [Option<&'a Password>; 3],
     /// When everything must be over.
     pub until: Instant,
 }
@@ -65,6 +65,8 @@ pub(crate) struct Session {
     driver: JoinHandle<()>,
     at: Endpoint,
     role: RoleName,
+    /// What it logged in with, which the server's messages must not tell either.
+    password: Password,
     until: Instant,
     challenge: Challenge,
 }
@@ -72,13 +74,22 @@ pub(crate) struct Session {
 /// A row, as text.
 pub(super) type Row = Vec<Option<String>>;
 
-impl Connector<'_> {
+impl<'a> Connector<'a> {
+    /// The same, but for messages that repeat one more password.
+    pub(crate) fn hushing(mut self, password: &'a Password) -> Self {
+        self.hushed[2] = Some(password);
+        self
+    }
+
     /// Logs in.
     pub(crate) async fn log_in(&self, login: &Login) -> LoginOutcome {
         match self.open(login).await {
             Ok(session) => LoginOutcome::In(session),
             Err(Fault::Refused) => LoginOutcome::Refused,
-            Err(fault) => LoginOutcome::Unknown(self.failed(format!("log in to {login}"), fault)),
+            Err(fault) => {
+                let fault = fault.without(login.credentials.password.expose());
+                LoginOutcome::Unknown(self.failed(format!("log in to {login}"), fault))
+            }
         }
     }
 
@@ -87,6 +98,14 @@ impl Connector<'_> {
         let hushed = self.hushed.iter().flatten();
         let fault = hushed.fold(fault, |fault, password| fault.without(password.expose()));
         DatabaseError { attempt, fault }
+    }
+
+    /// Whether a server's text repeats a password that it must not tell.
+    pub(super) fn is_hushed(&self, session: &Session, text: &str) -> bool {
+        let passwords = self.hushed.iter().flatten().copied();
+        passwords
+            .chain([&session.password])
+            .any(|password| text.contains(password.expose()))
     }
 
     async fn open(&self, login: &Login) -> Result<Session, Fault> {
@@ -174,6 +193,7 @@ impl Connector<'_> {
             driver,
             at: login.endpoint.clone(),
             role: login.credentials.role.clone(),
+            password: Password::new(login.credentials.password.expose().to_owned()),
             until: self.until,
             challenge: challenge.clone(),
         })
@@ -189,6 +209,11 @@ impl Connector<'_> {
 }
 
 impl Session {
+    /// The same fault, but for a message that repeats the session's password.
+    pub(super) fn without_password(&self, fault: Fault) -> Fault {
+        fault.without(self.password.expose())
+    }
+
     /// The role and where it is logged in, for a message.
     pub(super) fn place(&self) -> String {
         format!(

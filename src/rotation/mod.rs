@@ -198,7 +198,7 @@ impl<'a> Rotation<'a> {
 
     /// What opens sessions, until `until` at the latest.
     fn connector(&self, until: Instant) -> Connector<'_> {
-        let hushed = [Some(&self.current), self.pending.as_ref()];
+        let hushed = [Some(&self.current), self.pending.as_ref(), None];
         Connector {
             roots: &self.config.roots,
             transport: self.config.transport,

@@ -110,7 +110,9 @@ impl Strategy {
 async fn open_superuser(rotation: &Rotation<'_>, superuser: &SecretId) -> Result<Opening, Error> {
     let current = &rotation.current.login;
     let superuser = superuser::find(rotation, superuser).await?;
-    let connector = rotation.connector(rotation.until);
+    let connector = rotation
+        .connector(rotation.until)
+        .hushing(&superuser.credentials.password);
     let (in_use, above) = tokio::join!(connector.log_in(current), connector.log_in(&superuser));
     let refused = |name: &str, login: &Login| Error::NoWorkingCredential {
         target: login.to_string(),
