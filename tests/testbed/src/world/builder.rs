@@ -89,10 +89,11 @@ impl Builder {
         })
     }
 
-    /// Changes the secret's first value as text, to the letter.
+    /// Changes the secret's first value as text, to the letter; what was changed before stays changed.
     #[must_use]
     pub fn secret_text(mut self, edit: impl FnOnce(String) -> String + Send + 'static) -> Self {
-        self.edit = Box::new(edit);
+        let before = self.edit;
+        self.edit = Box::new(|text| edit(before(text)));
         self
     }
 

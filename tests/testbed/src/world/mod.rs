@@ -98,8 +98,10 @@ impl World {
     pub async fn invoke(&self, event: &Value) -> Invocation {
         let invocation = self.invoke_on(&self.function, event, self.deadline).await;
         // A verifier lives until the next one: each is seen once its step is over.
-        if let Ok(Some(verifier)) = self.postgres.verifier(&self.role).await {
-            self.kept().verifiers.insert(verifier);
+        for role in [self.role.clone(), format!("{}_clone", self.role)] {
+            if let Ok(Some(verifier)) = self.postgres.verifier(&role).await {
+                self.keep_verifier(&verifier);
+            }
         }
         invocation
     }
