@@ -3,7 +3,7 @@
 use serde_json::json;
 use testbed::{Fault, World};
 
-use super::{cancel, created, failed, stored_verifier, world};
+use super::{cancel, created, failed, of_both_strategies, stored_verifier, world};
 
 /// A step that must fail before anything was touched: it read, and did no more.
 async fn touches_nothing(world: &World, step: &str, token: &str, name: &str) -> String {
@@ -28,27 +28,28 @@ async fn touches_nothing(world: &World, step: &str, token: &str, name: &str) -> 
 
 #[tokio::test]
 async fn c1_a_version_that_is_current_already_is_a_success_and_nothing_is_touched() {
-    let world = world().start().await.unwrap();
-    let done = world.rotate().await.unwrap().token;
-    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(&world).await);
-    let connections = world.db.connections();
-    for step in testbed::world::STEPS {
-        world.api.forget();
-        world.step(step, &done).await.success().unwrap();
-        let writes = ["PutSecretValue", "UpdateSecretVersionStage"];
-        assert!(
-            !world
-                .api
-                .operations()
-                .iter()
-                .any(|one| writes.contains(&one.as_str())),
-            "{step}"
-        );
+    for world in of_both_strategies(world).await {
+        let done = world.rotate().await.unwrap().token;
+        let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(&world).await);
+        let connections = world.db.connections();
+        for step in testbed::world::STEPS {
+            world.api.forget();
+            world.step(step, &done).await.success().unwrap();
+            let writes = ["PutSecretValue", "UpdateSecretVersionStage"];
+            assert!(
+                !world
+                    .api
+                    .operations()
+                    .iter()
+                    .any(|one| writes.contains(&one.as_str())),
+                "{step}"
+            );
+        }
+        assert_eq!(world.db.connections(), connections);
+        assert_eq!(world.labels().await.unwrap(), labels);
+        assert_eq!(stored_verifier(&world).await, verifier);
+        world.finish().await.unwrap();
     }
-    assert_eq!(world.db.connections(), connections);
-    assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(stored_verifier(&world).await, verifier);
-    world.finish().await.unwrap();
 }
 
 #[tokio::test]
@@ -164,22 +165,23 @@ async fn c2_fields_that_the_service_may_add_are_ignored_and_its_token_may_be_mis
 
 #[tokio::test]
 async fn c3_test_secret_may_be_the_only_step_ever_called() {
-    let world = world().start().await.unwrap();
-    let token = world
-        .secrets
-        .stage_pending_with_copy(&world.secret)
-        .await
-        .unwrap();
-    let (labels, current) = (
-        world.labels().await.unwrap(),
-        world.current().await.unwrap(),
-    );
-    world.step("testSecret", &token).await.success().unwrap();
-    assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(world.current().await.unwrap(), current);
-    cancel(&world).await;
-    world.rotate().await.unwrap();
-    world.finish().await.unwrap();
+    for world in of_both_strategies(world).await {
+        let token = world
+            .secrets
+            .stage_pending_with_copy(&world.secret)
+            .await
+            .unwrap();
+        let (labels, current) = (
+            world.labels().await.unwrap(),
+            world.current().await.unwrap(),
+        );
+        world.step("testSecret", &token).await.success().unwrap();
+        assert_eq!(world.labels().await.unwrap(), labels);
+        assert_eq!(world.current().await.unwrap(), current);
+        cancel(&world).await;
+        world.rotate().await.unwrap();
+        world.finish().await.unwrap();
+    }
 }
 
 #[tokio::test]

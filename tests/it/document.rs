@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 use testbed::{World, unique};
 
-use super::{become_current, become_pending, created, current_text, failed, set_password, world};
+use super::alternating::{Alternating, Superuser};
+use super::{
+    become_current, become_pending, created, current_text, failed, of_both_strategies,
+    set_password, version_logs_in, world,
+};
 
 const PASSWORD: &str = "a-first-password-to-find";
 
@@ -19,28 +23,35 @@ fn handwritten(world_written: &str, role: &str) -> String {
 }
 
 #[tokio::test]
-async fn c5_all_but_the_password_survives_two_rotations_to_the_letter() {
-    let role = unique("app");
-    let name = role.clone();
-    let world = world()
-        .role(&role)
-        .password(PASSWORD)
-        .secret_text(move |text| handwritten(&text, &name));
-    let world = world.start().await.unwrap();
-    world.keep_secret("not this one");
-    let before = current_text(&world).await;
-    for _ in 0..2 {
-        world.rotate().await.unwrap();
-        let after = current_text(&world).await;
-        let password = world.password("AWSCURRENT").await.unwrap();
-        assert_ne!(password, PASSWORD);
-        let password = Value::from(password).to_string();
-        assert_eq!(
-            after.replacen(&password, &format!("\"{PASSWORD}\""), 1),
-            before
-        );
+async fn c5_all_but_the_password_and_whose_turn_it_is_survives_two_rotations_to_the_letter() {
+    let written = || {
+        let role = unique("app");
+        let world = world().role(&role).password(PASSWORD);
+        world.secret_text(move |text| handwritten(&text, &role))
+    };
+    for world in of_both_strategies(written).await {
+        world.keep_secret("not this one");
+        let before = current_text(&world).await;
+        for _ in 0..2 {
+            world.rotate().await.unwrap();
+            let after = current_text(&world).await;
+            let value: Value = serde_json::from_str(&after).unwrap();
+            assert_ne!(value["password"], PASSWORD);
+            let undone = after
+                .replacen(
+                    &value["password"].to_string(),
+                    &format!("\"{PASSWORD}\""),
+                    1,
+                )
+                .replacen(
+                    &value["username"].to_string(),
+                    &format!("\"{}\"", world.role),
+                    1,
+                );
+            assert_eq!(undone, before);
+        }
+        world.finish().await.unwrap();
     }
-    world.finish().await.unwrap();
 }
 
 /// createSecret with `value` as the current one; the refusal.
@@ -221,6 +232,36 @@ async fn c7_role_names_of_any_kind_rotate() {
         .map(|(_, c)| c)
         .collect();
     assert_eq!(longest.len(), 63);
+    for role in odd_names().chain([longest]) {
+        let world = world().role(&role).start().await.unwrap();
+        rotates(&world, &role).await;
+        world.finish().await.unwrap();
+    }
+}
+
+/// A rotation makes `role` the current one, with a password that works.
+async fn rotates(world: &World, role: &str) {
+    let rotated = world.rotate().await;
+    rotated.unwrap_or_else(|e| panic!("{role}: {e:?}"));
+    let current = world.current().await.unwrap().unwrap();
+    assert_eq!(current["username"], json!(role));
+    assert!(version_logs_in(world, "AWSCURRENT").await, "{role}");
+}
+
+#[tokio::test]
+async fn c7_role_names_of_any_kind_alternate() {
+    let longest = format!("{:r<57}", unique("r"));
+    for role in odd_names().chain([longest]) {
+        let it = Alternating::of(world().role(&role), Superuser::chosen()).await;
+        for role in [&it.clone_role(), &role] {
+            rotates(&it.world, role).await;
+        }
+        it.world.finish().await.unwrap();
+    }
+}
+
+/// Names that an unquoted identifier could not have.
+fn odd_names() -> impl Iterator<Item = String> {
     let odd = [
         r#"Up per."Quo"ted"#,
         r"back\slash'd",
@@ -230,24 +271,7 @@ async fn c7_role_names_of_any_kind_rotate() {
         "$user",
         "pg\ttab",
     ];
-    let odd = odd.iter().map(|name| format!("{name}{}", unique("")));
-    for role in odd.chain([longest]) {
-        let world = world().role(&role).start().await.unwrap();
-        world
-            .rotate()
-            .await
-            .unwrap_or_else(|e| panic!("{role}: {e:?}"));
-        let current = world.current().await.unwrap().unwrap();
-        assert_eq!(current["username"], json!(role));
-        assert!(
-            world
-                .logs_in(current["password"].as_str().unwrap())
-                .await
-                .unwrap(),
-            "{role}"
-        );
-        world.finish().await.unwrap();
-    }
+    odd.into_iter().map(|name| format!("{name}{}", unique("")))
 }
 
 #[tokio::test]

@@ -38,14 +38,33 @@ mod unnoticed;
 mod unreachable;
 mod verifier;
 
+use serde_json::Value;
 use testbed::world::Builder;
 use testbed::{Function, Invocation, Session, World};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::LocalSet;
 
+use self::alternating::{Alternating, Superuser};
+
 /// A world for the program that ships.
 fn world() -> Builder {
     World::builder(env!("CARGO_BIN_EXE_db-rotation"))
+}
+
+/// A world of each strategy, for what both promise: a single user's, then alternating users'.
+async fn of_both_strategies(builder: impl Fn() -> Builder) -> [World; 2] {
+    let single = builder().start().await.unwrap();
+    let alternating = Alternating::of(builder(), Superuser::chosen()).await;
+    [single, alternating.world]
+}
+
+/// Whether the role and the password of a version log in.
+async fn version_logs_in(world: &World, version: &str) -> bool {
+    let value = world.secrets.value(&world.secret, version).await.unwrap();
+    let value: Value = serde_json::from_str(&value.unwrap()).unwrap();
+    let [role, password] = ["username", "password"].map(|key| value[key].as_str().unwrap());
+    let login = world.postgres.logs_in(role, password, &world.database);
+    login.await.unwrap()
 }
 
 /// Begins a rotation and has its value made.

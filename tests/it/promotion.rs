@@ -5,7 +5,7 @@ use testbed::{Fault, World};
 
 use super::interrupted::begun;
 use super::server::{Say, Server, usual};
-use super::{become_pending, created, failed, set_password, warnings, world};
+use super::{become_pending, created, failed, of_both_strategies, set_password, warnings, world};
 
 /// finishSecret must fail with this error and leave the labels where they are.
 async fn stays_pending(world: &World, token: &str, name: &str) -> String {
@@ -21,42 +21,43 @@ async fn stays_pending(world: &World, token: &str, name: &str) -> String {
 
 #[tokio::test]
 async fn c38_the_label_moves_in_one_call_and_nothing_else_does() {
-    let world = world().start().await.unwrap();
-    let old = world.version("AWSCURRENT").await.unwrap().unwrap();
-    let token = created(&world).await;
-    for step in ["setSecret", "testSecret"] {
-        world.step(step, &token).await.success().unwrap();
-    }
-    world.api.forget();
-    world.step("finishSecret", &token).await.success().unwrap();
-    let calls = world.api.calls();
-    let moves: Vec<_> = calls
-        .iter()
-        .filter(|call| call.operation == "UpdateSecretVersionStage")
-        .collect();
-    assert_eq!(moves.len(), 1, "{calls:?}");
-    assert_eq!(moves[0].sent_text("VersionStage"), Some("AWSCURRENT"));
-    assert_eq!(moves[0].sent_text("MoveToVersionId"), Some(token.as_str()));
-    assert_eq!(
-        moves[0].sent_text("RemoveFromVersionId"),
-        Some(old.as_str())
-    );
-    assert_eq!(world.version("AWSPREVIOUS").await.unwrap(), Some(old));
-    assert_eq!(
-        world.version("AWSPENDING").await.unwrap(),
-        Some(token.clone()),
-        "the service takes it off"
-    );
+    for world in of_both_strategies(world).await {
+        let old = world.version("AWSCURRENT").await.unwrap().unwrap();
+        let token = created(&world).await;
+        for step in ["setSecret", "testSecret"] {
+            world.step(step, &token).await.success().unwrap();
+        }
+        world.api.forget();
+        world.step("finishSecret", &token).await.success().unwrap();
+        let calls = world.api.calls();
+        let moves: Vec<_> = calls
+            .iter()
+            .filter(|call| call.operation == "UpdateSecretVersionStage")
+            .collect();
+        assert_eq!(moves.len(), 1, "{calls:?}");
+        assert_eq!(moves[0].sent_text("VersionStage"), Some("AWSCURRENT"));
+        assert_eq!(moves[0].sent_text("MoveToVersionId"), Some(token.as_str()));
+        assert_eq!(
+            moves[0].sent_text("RemoveFromVersionId"),
+            Some(old.as_str())
+        );
+        assert_eq!(world.version("AWSPREVIOUS").await.unwrap(), Some(old));
+        assert_eq!(
+            world.version("AWSPENDING").await.unwrap(),
+            Some(token.clone()),
+            "the service takes it off"
+        );
 
-    world.api.forget();
-    world.step("finishSecret", &token).await.success().unwrap();
-    assert!(
-        !world
-            .api
-            .operations()
-            .contains(&"UpdateSecretVersionStage".to_owned())
-    );
-    world.finish().await.unwrap();
+        world.api.forget();
+        world.step("finishSecret", &token).await.success().unwrap();
+        assert!(
+            !world
+                .api
+                .operations()
+                .contains(&"UpdateSecretVersionStage".to_owned())
+        );
+        world.finish().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -80,24 +81,25 @@ async fn c38_a_call_that_failed_is_a_failure_and_a_retry_completes_it() {
 
 #[tokio::test]
 async fn c38_an_answer_lost_and_a_retry_refused_is_no_failure() {
-    let world = world().start().await.unwrap();
-    for fault in [Fault::DropAfter, Fault::TruncatedBody, Fault::MalformedBody] {
-        let token = begun(&world, 3).await;
-        world
-            .api
-            .answer("UpdateSecretVersionStage", 1, fault.clone());
-        let finish = world.step("finishSecret", &token).await;
-        finish
-            .success()
-            .unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
-        assert_eq!(
-            world.version("AWSCURRENT").await.unwrap(),
-            Some(token),
-            "{fault:?}"
-        );
-        world.api.heal();
+    for world in of_both_strategies(world).await {
+        for fault in [Fault::DropAfter, Fault::TruncatedBody, Fault::MalformedBody] {
+            let token = begun(&world, 3).await;
+            world
+                .api
+                .answer("UpdateSecretVersionStage", 1, fault.clone());
+            let finish = world.step("finishSecret", &token).await;
+            finish
+                .success()
+                .unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
+            assert_eq!(
+                world.version("AWSCURRENT").await.unwrap(),
+                Some(token),
+                "{fault:?}"
+            );
+            world.api.heal();
+        }
+        world.finish().await.unwrap();
     }
-    world.finish().await.unwrap();
 }
 
 #[tokio::test]

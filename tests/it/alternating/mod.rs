@@ -2,10 +2,13 @@
 
 mod cost;
 mod equality;
+mod failing;
 mod level;
 mod managed;
 mod pair;
+mod promotion;
 mod replica;
+mod secrecy;
 mod superuser;
 
 use serde_json::{Value, json};
@@ -84,9 +87,11 @@ impl Alternating {
         let arn = superuser.arn.clone();
         let builder = builder
             .postgres(cluster)
-            .secret(move |secret| secret["masterarn"] = json!(arn));
+            .secret_text(move |text| with_superuser(&text, &arn));
         let world = builder.start().await.unwrap();
         world.keep_secret(&superuser_password);
+        let verifier = cluster.verifier(&superuser_role).await.unwrap();
+        world.keep_verifier(&verifier.unwrap());
         let this = Self {
             world,
             superuser,
@@ -154,6 +159,12 @@ impl Alternating {
     pub(super) async fn value(&self, sql: &str) -> Option<String> {
         self.world.postgres.value(sql).await.unwrap()
     }
+}
+
+/// The value with a `masterarn` behind its last key.
+fn with_superuser(value: &str, arn: &str) -> String {
+    let open = value.trim_end().strip_suffix('}').unwrap();
+    format!("{open},\"masterarn\":\"{arn}\"}}")
 }
 
 /// A name as an identifier in SQL.

@@ -1,0 +1,159 @@
+//! The superuser's password, and both roles': encrypted on their way, told to nobody: C39, C46.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::json;
+use testbed::{DbFault, Fault, Tls};
+
+use super::{Alternating, Superuser};
+use crate::server::{Say, Server, usual};
+use crate::{created, eventually, failed, given, warnings, world};
+
+#[tokio::test]
+async fn c39_without_a_proof_of_the_host_neither_login_is_tried() {
+    let stripped = Alternating::start().await;
+    stripped.world.db.every(DbFault::StripTls);
+    let cluster = testbed::Postgres::options()
+        .tls(Tls::OtherCa)
+        .start()
+        .await
+        .unwrap();
+    let unknown = Alternating::with(world(), &cluster, Superuser::chosen()).await;
+    for it in [stripped, unknown] {
+        let token = created(&it.world).await;
+        failed(&it.world.step("setSecret", &token).await, "TlsFailed");
+        for role in [&it.world.role, &it.superuser_role] {
+            let postgres = &it.world.postgres;
+            assert_eq!(postgres.connections(role, it.world.began), []);
+            assert_eq!(postgres.refusals(role, it.world.began), []);
+        }
+        it.world.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c39_every_session_is_encrypted_unless_the_rotated_secret_says_otherwise() {
+    for (ssl, expected) in [(true, Some("TLSv1.3")), (false, None)] {
+        let it = Alternating::of(
+            world().secret(move |value| value["ssl"] = json!(ssl)),
+            Superuser::chosen(),
+        )
+        .await;
+        // What the superuser secret says of TLS is not asked: both log in to one server.
+        it.name_superuser(|value| value["ssl"] = json!(!ssl)).await;
+        let rotation = it.world.rotate().await.unwrap();
+        let (postgres, began) = (&it.world.postgres, it.world.began);
+        let all = eventually(async || {
+            let roles = [&it.world.role, &it.clone_role(), &it.superuser_role]
+                .map(|role| postgres.connections(role, began));
+            let all = roles.concat();
+            (all.len() == 4).then_some(all)
+        })
+        .await;
+        assert!(
+            all.iter().all(|one| one.tls.as_deref() == expected),
+            "{all:?}"
+        );
+        for (step, invocation) in &rotation.steps[1..] {
+            assert_eq!(warnings(invocation).len(), usize::from(!ssl), "{step}");
+        }
+        it.world.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c46_rotations_at_trace_and_every_way_for_them_to_fail_show_nothing() {
+    let it = Alternating::of(world().env("RUST_LOG", "trace"), Superuser::chosen()).await;
+    for _ in 0..2 {
+        let token = created(&it.world).await;
+        for fault in [
+            DbFault::Reset,
+            DbFault::StripTls,
+            DbFault::LoseAnswer(3),
+            DbFault::LoseAnswer(7),
+            DbFault::ResetAfterReceived(1500),
+        ] {
+            for connection in 1..=2 {
+                it.world.db.connection(connection, fault);
+            }
+            it.world.step("setSecret", &token).await;
+            it.world.db.heal();
+        }
+        it.world
+            .api
+            .answer("GetSecretValue", 1.., Fault::TruncatedBody);
+        it.world.step("setSecret", &token).await.failure().unwrap();
+        it.world.api.heal();
+        it.name_superuser(|value| value["engine"] = json!(value["password"]))
+            .await;
+        failed(&it.world.step("setSecret", &token).await, "SecretMalformed");
+        it.name_superuser(|_| ()).await;
+        it.world.steps(&token).await.unwrap();
+    }
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c46_a_server_that_repeats_what_it_was_given_or_knows_is_not_repeated() {
+    for (at, code) in [
+        ("ALTER ROLE", "22023"),
+        ("ALTER ROLE", "42501"),
+        ("ALTER ROLE", "DBR01"),
+        ("pg_is_in_recovery", "58000"),
+        ("login", "28000"),
+        ("login", "57P03"),
+    ] {
+        // It may know the superuser's password: it is the server.
+        let password = Arc::new(OnceLock::<String>::new());
+        let its = Arc::clone(&password);
+        let server = Server::start(move |said, _| {
+            if said.contains(at) {
+                Say::No(code, format!("no: {said} {}", its.get().unwrap()))
+            } else {
+                usual(said)
+            }
+        })
+        .await;
+        let it = at_server(&server).await;
+        password.set(it.superuser_password.clone()).unwrap();
+        let token = created(&it.world).await;
+        let set = it.world.step("setSecret", &token).await;
+        let told = format!("{:?} {:?}", set.failure().unwrap(), set.log);
+        assert!(!repeats_a_verifier(&server, &told), "{at} {code}");
+        it.world.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c46_a_server_that_names_secrets_as_not_copied_is_not_repeated() {
+    let server = Server::start(|said, _| {
+        if said.contains("ALTER ROLE") {
+            let names: &str = Box::leak(given(said).to_owned().into_boxed_str());
+            Say::Yes(vec![names])
+        } else {
+            usual(said)
+        }
+    })
+    .await;
+    let it = at_server(&server).await;
+    let token = created(&it.world).await;
+    let set = it.world.step("setSecret", &token).await;
+    set.success().unwrap();
+    assert!(!repeats_a_verifier(&server, &format!("{:?}", set.log)));
+    it.world.finish().await.unwrap();
+}
+
+/// A world whose server, for everybody, is a scripted one.
+async fn at_server(server: &Server) -> Alternating {
+    let builder = world().env("RUST_LOG", "trace").secret(server.in_secret());
+    let it = Alternating::of(builder, Superuser::Full).await;
+    it.name_superuser(|value| value["port"] = json!(server.port))
+        .await;
+    it
+}
+
+fn repeats_a_verifier(server: &Server, told: &str) -> bool {
+    let heard = server.heard();
+    let mut changes = heard.iter().filter(|said| said.contains("ALTER ROLE"));
+    changes.any(|sql| told.contains(given(sql)))
+}
