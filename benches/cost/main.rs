@@ -8,6 +8,7 @@
 
 #![expect(clippy::print_stdout, reason = "a table is there to be read")]
 
+mod alternating;
 mod share;
 mod table;
 
@@ -22,20 +23,58 @@ use self::share::Share;
 #[tokio::main]
 async fn main() -> Result<()> {
     let world = World::builder(FUNCTION).start().await?;
-    // The first one is only for the servers, whose caches it fills.
+    let (cold, warm) = rotations(&world, std::slice::from_ref(&world.role)).await?;
+    times("single user", SINGLE_USER, &cold, &warm);
+    at_a_share().await?;
+    traffic(SINGLE_USER, &cold);
+    world.finish().await?;
+
+    let (world, roles) = alternating::start(World::builder(FUNCTION)).await?;
+    let (cold, warm) = rotations(&world, &roles).await?;
+    println!();
+    times("alternating users", ALTERNATING_USERS, &cold, &warm);
+    traffic(ALTERNATING_USERS, &cold);
+    sizes()?;
+    world.finish().await
+}
+
+/// Rotations in new processes, and after each another one in the same.
+async fn rotations(world: &World, roles: &[String]) -> Result<(Vec<Run>, Vec<Run>)> {
+    // The first one is only for the servers, whose caches it fills, and for the clone, which it makes.
     world.rotate().await?;
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         world.function.kill().await;
-        cold.push(Run::of(&world).await?);
-        warm.push(Run::of(&world).await?);
+        cold.push(Run::of(world, roles).await?);
+        warm.push(Run::of(world, roles).await?);
     }
-    times(&cold, &warm);
-    at_a_share().await?;
-    traffic(&cold);
-    sizes()?;
-    world.finish().await
+    Ok((cold, warm))
 }
+
+/// What a strategy's rotation may cost: CPU of a cold and of a warm one, in ms; calls that wait for one another and
+/// connections, in each step.
+#[derive(Clone, Copy)]
+struct Budget {
+    cold: f64,
+    warm: f64,
+    depth: [usize; 4],
+    connections: [usize; 4],
+}
+
+const SINGLE_USER: Budget = Budget {
+    cold: 30.0,
+    warm: 12.0,
+    depth: [2, 1, 1, 2],
+    connections: [0, 1, 1, 1],
+};
+
+/// One connection and one call more: the superuser's, and its secret.
+const ALTERNATING_USERS: Budget = Budget {
+    cold: 33.0,
+    warm: 15.0,
+    depth: [2, 2, 1, 2],
+    connections: [0, 2, 1, 1],
+};
 
 /// One rotation, measured.
 struct Run {
@@ -56,12 +95,12 @@ struct Step {
 }
 
 impl Run {
-    async fn of(world: &World) -> Result<Self> {
+    async fn of(world: &World, roles: &[String]) -> Result<Self> {
         let token = world.begin().await?;
         let before = world.function.cost().map(|cost| cost.cpu);
         let mut steps = Vec::new();
         for step in STEPS {
-            steps.push(Step::of(world, step, &token).await?);
+            steps.push(Step::of(world, roles, step, &token).await?);
         }
         let after = world
             .function
@@ -89,12 +128,13 @@ impl Run {
 }
 
 impl Step {
-    async fn of(world: &World, step: &str, token: &str) -> Result<Self> {
+    async fn of(world: &World, roles: &[String], step: &str, token: &str) -> Result<Self> {
         world.api.forget();
         world.db.forget();
         let mark = world.postgres.mark();
         let invocation = world.step(step, token).await;
         invocation.success()?;
+        let each = |count: &dyn Fn(&str) -> usize| roles.iter().map(|role| count(role)).sum();
         Ok(Self {
             cost: Cost {
                 wall: invocation.took,
@@ -103,16 +143,16 @@ impl Step {
             },
             calls: world.api.calls().len(),
             depth: world.api.depth(),
-            connections: world.postgres.connections(&world.role, mark).len(),
-            refused: world.postgres.refusals(&world.role, mark).len(),
+            connections: each(&|role| world.postgres.connections(role, mark).len()),
+            refused: each(&|role| world.postgres.refusals(role, mark).len()),
             turns: world.db.turns().iter().sum(),
         })
     }
 }
 
-fn times(cold: &[Run], warm: &[Run]) {
+fn times(strategy: &str, budget: Budget, cold: &[Run], warm: &[Run]) {
     println!(
-        "Medians of {RUNS} rotations, single user; in brackets where the middle eight of ten lie.\n"
+        "Medians of {RUNS} rotations, {strategy}; in brackets where the middle eight of ten lie.\n"
     );
     table::head(&["wall, ms", "CPU, ms", "peak memory, MiB"]);
     let line = |what: &str,
@@ -140,7 +180,7 @@ fn times(cold: &[Run], warm: &[Run]) {
         "whole rotation, cold",
         cold,
         &|run| Some(run.whole),
-        Some((30.0, Some(20.0))),
+        Some((budget.cold, Some(20.0))),
     );
     for (at, step) in STEPS.iter().enumerate() {
         line(
@@ -154,7 +194,7 @@ fn times(cold: &[Run], warm: &[Run]) {
         "whole rotation, warm",
         warm,
         &|run| Some(run.whole),
-        Some((12.0, None)),
+        Some((budget.warm, None)),
     );
 }
 
@@ -165,7 +205,8 @@ async fn at_a_share() -> Result<()> {
     let mut runs = Vec::new();
     for _ in 0..RUNS_AT_A_SHARE {
         world.function.kill().await;
-        runs.push(Run::of(&world).await?.whole);
+        let run = Run::of(&world, std::slice::from_ref(&world.role));
+        runs.push(run.await?.whole);
     }
     table::cost("the same, 7 % of a CPU", &runs, None);
     println!(
@@ -178,7 +219,7 @@ async fn at_a_share() -> Result<()> {
 
 /// Calls that wait for nothing may miss each other, and TLS's tickets may part what is sent together: the least of all
 /// runs is what is needed. Whatever the server counts, the most.
-fn traffic(runs: &[Run]) {
+fn traffic(budget: Budget, runs: &[Run]) {
     let each = |pick: &dyn Fn(&mut dyn Iterator<Item = usize>) -> Option<usize>,
                 of: &dyn Fn(&Step) -> usize| {
         [0, 1, 2, 3].map(|at| {
@@ -203,9 +244,13 @@ fn traffic(runs: &[Run]) {
     table::counts(
         "… one after the other",
         each(&least, &|step| step.depth),
-        Some([2, 1, 1, 2]),
+        Some(budget.depth),
     );
-    table::counts("connections to PostgreSQL", connections, Some([0, 1, 1, 1]));
+    table::counts(
+        "connections to PostgreSQL",
+        connections,
+        Some(budget.connections),
+    );
     table::counts(
         "… refused",
         each(&most, &|step| step.refused),
