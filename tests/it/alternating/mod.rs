@@ -10,6 +10,7 @@ mod promotion;
 mod replica;
 mod secrecy;
 mod superuser;
+mod there_and_back;
 
 use serde_json::{Value, json};
 use testbed::world::Builder;

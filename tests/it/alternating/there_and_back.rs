@@ -1,0 +1,90 @@
+//! From a single user to two, and back, as the README says; and what remains different of the two.
+
+use serde_json::json;
+use testbed::Session;
+
+use super::{Alternating, Superuser};
+use crate::{become_current, world};
+
+/// The owner writes `masterarn` into the secret, or takes it out.
+async fn alternates(it: &Alternating, yes: bool) {
+    let mut value = it.world.current().await.unwrap().unwrap();
+    if yes {
+        value["masterarn"] = json!(it.superuser.arn);
+    } else {
+        value.as_object_mut().unwrap().remove("masterarn");
+    }
+    become_current(&it.world, &value.to_string()).await;
+}
+
+/// A rotation makes `role` current, whose login works.
+async fn rotates_to(it: &Alternating, role: &str) {
+    it.world.rotate().await.unwrap();
+    assert_eq!(it.current().await.0, role);
+    assert!(it.current_logs_in().await);
+}
+
+async fn session(it: &Alternating) -> Session {
+    let (role, password) = it.current().await;
+    let login = it.world.postgres.login(&role, &password, "postgres");
+    login.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_single_user_becomes_two_and_one_again() {
+    let it = Alternating::start().await;
+    let (original, clone) = (it.world.role.clone(), it.clone_role());
+    alternates(&it, false).await;
+    rotates_to(&it, &original).await;
+    alternates(&it, true).await;
+    rotates_to(&it, &clone).await;
+    rotates_to(&it, &original).await;
+    alternates(&it, false).await;
+    rotates_to(&it, &original).await;
+    let drop_clone = format!("DROP ROLE {clone}");
+    it.world.postgres.admin(&drop_clone).await.unwrap();
+    rotates_to(&it, &original).await;
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_clone_of_awss_function_owns_is_the_originals_once_reassigned() {
+    let it = Alternating::of(world(), Superuser::Full).await;
+    let (original, clone) = (it.world.role.clone(), it.clone_role());
+    let table = testbed::unique("theirs");
+    // As AWS's function makes it: a login and a member, which owns what it makes.
+    let made = format!(
+        "CREATE ROLE {clone} LOGIN; GRANT {original} TO {clone}; CREATE TABLE {table} (a int);
+         ALTER TABLE {table} OWNER TO {clone}"
+    );
+    it.world.postgres.admin(&made).await.unwrap();
+    rotates_to(&it, &clone).await;
+    let alter = format!("ALTER TABLE {table} ADD b int");
+    session(&it).await.run(&alter).await.unwrap_err();
+    let reassign = format!("REASSIGN OWNED BY {clone} TO {original}");
+    it.world.postgres.admin(&reassign).await.unwrap();
+    session(&it).await.run(&alter).await.unwrap();
+    rotates_to(&it, &original).await;
+    let drop_table = format!("DROP TABLE {table}");
+    session(&it).await.run(&drop_table).await.unwrap();
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_stays_different_is_who_logged_in() {
+    let it = Alternating::start().await;
+    it.world.rotate().await.unwrap();
+    let (one, other) = (session(&it).await, session(&it).await);
+    let who = "SELECT session_user AS came, current_user AS acts, pg_backend_pid() AS pid";
+    let rows = one.run(who).await.unwrap();
+    assert_eq!(rows[0].text("came"), Some(it.clone_role().as_str()));
+    assert_eq!(rows[0].text("acts"), Some(it.world.role.as_str()));
+    // PostgreSQL asks who a session logged in as, not whom it acts as.
+    let end = format!(
+        "SELECT pg_terminate_backend({})",
+        rows[0].text("pid").unwrap()
+    );
+    other.run(&end).await.unwrap_err();
+    other.run(&format!("SET ROLE NONE; {end}")).await.unwrap();
+    it.world.finish().await.unwrap();
+}
