@@ -25,7 +25,8 @@ async fn c16_why_the_superuser_cannot_come_in_is_told_apart_from_a_wrong_passwor
     let cluster = cluster.start().await.unwrap();
     let database = unique("shut");
     let builder = world().database(&database);
-    let it = Alternating::with(builder, &cluster, Superuser::Granted).await;
+    // Who was granted the original would inherit its CONNECT.
+    let it = Alternating::with(builder, &cluster, Superuser::Maker).await;
     let (superuser, original) = (&it.superuser_role, &it.world.role);
     let alter = format!("ALTER ROLE {superuser}");
     let connect = format!("CONNECT ON DATABASE {database}");
