@@ -88,11 +88,12 @@ impl Scene {
                 Fault::Throughout(Condition::NotReady | Condition::Recovering)
             )
         };
-        let away = faults.iter().any(is_away);
+        let away = faults.iter().find(|fault| is_away(fault));
         for fault in faults {
             match *fault {
-                // Who is away already is not stopped, and would not come back.
-                Fault::Meanwhile(_, Deed::Restart | Deed::Crash) if away => {}
+                // A server that is away already is neither stopped nor changed.
+                Fault::Meanwhile(_, Deed::Restart | Deed::Crash) if away.is_some() => {}
+                Fault::Throughout(_) if away.is_some_and(|away| !std::ptr::eq(away, fault)) => {}
                 Fault::Message {
                     nth,
                     mishap,

@@ -257,6 +257,8 @@ impl Service<'_> {
         let neighbour = self.scene.neighbour.role.clone();
         let look = LOOK
             .replace("$own", &quoted.join(", "))
+            .replace("$clone", quoted.last().unwrap())
+            .replace("$superuser", &format!("'{}'", self.scene.superuser_role))
             .replace("$neighbour", &format!("'{neighbour}'"));
         let mut bystanders = Vec::new();
         for row in self.scene.admin(&look).await {
@@ -301,19 +303,25 @@ impl Service<'_> {
         ))
     }
 
-    /// Logs in as a version says, for real.
+    /// Logs in as a version says, for real; again only where the role has changed since.
     pub(super) async fn logs_in(&mut self, version: &str) -> bool {
         let Some((role, password)) = self.value(version).await else {
             return false;
         };
-        let postgres = &self.scene.world.postgres;
-        match postgres.login_in_clear(&role, &password, "postgres").await {
-            Ok(_) => true,
-            Err(refused) => {
-                assert!(refused.code.is_some(), "nobody can log in: {refused}");
-                false
-            }
+        let state = format!("SELECT md5(a::text) FROM pg_authid a WHERE rolname = '{role}'");
+        let state = self.scene.admin(&state).await;
+        let state = state.first().map(|row| row.texts().concat());
+        let question = (role.clone(), password.clone(), state);
+        if let Some(answer) = self.logins.get(&question) {
+            return *answer;
         }
+        let postgres = &self.scene.world.postgres;
+        let login = postgres.login_in_clear(&role, &password, "postgres").await;
+        if let Err(refused) = &login {
+            assert!(refused.code.is_some(), "nobody can log in: {refused}");
+        }
+        self.logins.insert(question, login.is_ok());
+        login.is_ok()
     }
 
     async fn holder(&self, label: &str) -> Option<String> {
@@ -341,11 +349,12 @@ fn documented(name: &str) -> bool {
     section.is_some_and(|section| section.contains(&format!("\n| `{name}` |")))
 }
 
-/// Every role, membership and setting; the secret's own roles apart, their changes being what a rotation is.
+/// Every role, membership and setting; the secret's own roles apart, their changes being what a rotation is. Who makes the
+/// clone becomes a member of it by that (`PostgreSQL` 16).
 const LOOK: &str = "SELECT 'own', rolname, rolpassword FROM pg_authid WHERE rolname IN ($own) \
     UNION ALL SELECT 'role', rolname, md5(a::text) FROM pg_authid a WHERE rolname NOT IN ($own, $neighbour) \
     UNION ALL SELECT 'member', g.rolname || ' ' || r.rolname, md5(m::text) FROM pg_auth_members m \
       JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member \
-      WHERE NOT (g.rolname IN ($own) AND r.rolname IN ($own)) \
+      WHERE NOT (g.rolname IN ($own) AND r.rolname IN ($own)) AND NOT (g.rolname = $clone AND r.rolname = $superuser) \
     UNION ALL SELECT 'setting', setrole::text, md5(s::text) FROM pg_db_role_setting s \
       WHERE setrole NOT IN (SELECT oid FROM pg_roles WHERE rolname IN ($own, $neighbour)) ORDER BY 1, 2";

@@ -31,6 +31,8 @@ pub(super) struct Service<'a> {
     pub(super) former: BTreeSet<String>,
     /// Role and password of each version that has a value: none ever changes.
     pub(super) values: BTreeMap<String, (String, String)>,
+    /// Who logged in with what, or didn't, and what the role was like.
+    pub(super) logins: BTreeMap<(String, String, Option<String>), bool>,
     /// The bystanders, as they were.
     pub(super) bystanders: Option<Vec<String>>,
     /// What happened, for who must understand it.
@@ -72,6 +74,7 @@ impl<'a> Service<'a> {
             told: BTreeSet::new(),
             former: BTreeSet::new(),
             values: BTreeMap::new(),
+            logins: BTreeMap::new(),
             bystanders: None,
             trace: Vec::new(),
             calls: 0,

@@ -10,37 +10,62 @@ use super::schedule::{
 
 /// All of them, in schedules of a few rotations; in each rotation every step has its next fault.
 pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
-    let mut schedules = Vec::new();
-    for users in [Users::Single, Users::Alternating] {
-        let lists: Vec<_> = (0..STEPS.len())
-            .map(|step| faults(&map[&(users, step)]))
-            .collect();
-        let most = lists.iter().map(Vec::len).max().unwrap_or_default();
-        let in_turn = (0..most).flat_map(|nth| {
-            let of_step = |(step, list): (usize, &Vec<Fault>)| {
-                list.get(nth)
-                    .map(|fault| Event::At(step, vec![fault.clone()]))
-            };
-            lists
-                .iter()
-                .enumerate()
-                .filter_map(of_step)
-                .collect::<Vec<_>>()
-        });
-        let events: Vec<_> = in_turn.collect();
-        schedules.extend(events.chunks(EVENTS).map(|events| Schedule {
-            users,
-            earlier: 0,
-            begun: 0,
-            events: events.to_vec(),
-        }));
-    }
+    let [single, alternating] = [Users::Single, Users::Alternating].map(|users| of(users, map));
+    let mut alternating = alternating.into_iter();
+    let mixed = single
+        .into_iter()
+        .flat_map(|one| [Some(one), alternating.next()]);
+    let mut schedules: Vec<_> = mixed.flatten().collect();
+    schedules.extend(alternating);
     schedules
+}
+
+fn of(users: Users, map: &Map) -> Vec<Schedule> {
+    let lists: Vec<_> = (0..STEPS.len())
+        .map(|step| faults(&map[&(users, step)]))
+        .collect();
+    let most = lists.iter().map(Vec::len).max().unwrap_or_default();
+    let in_turn = (0..most).flat_map(|nth| {
+        let of_step = |(step, list): (usize, &Vec<Fault>)| {
+            let fault = list.get(nth)?.clone();
+            Some(Event::At(step, vec![fault]))
+        };
+        lists
+            .iter()
+            .enumerate()
+            .filter_map(of_step)
+            .collect::<Vec<_>>()
+    });
+    let events: Vec<_> = in_turn.collect();
+    let chunks = events.chunks(EVENTS).map(<[Event]>::to_vec);
+    let schedule = |events| Schedule {
+        users,
+        earlier: 0,
+        begun: 0,
+        events,
+    };
+    chunks.map(schedule).collect()
 }
 
 /// The faults of one step.
 fn faults(of: &Boundaries) -> Vec<Fault> {
-    let mut faults = Vec::new();
+    let mut faults = CONDITIONS.map(Fault::Throughout).to_vec();
+    faults.push(Fault::Deadline(1000));
+    for (nth, turns) in (1..).zip(&of.turns) {
+        let whole = [DbFault::Reset, DbFault::Silent, DbFault::StripTls];
+        faults.extend(whole.map(|fault| Fault::Connection { nth, fault }));
+        for turn in 1..=*turns {
+            let cut = [
+                DbFault::LoseAnswer(turn),
+                DbFault::LoseTurn(turn),
+                DbFault::StallAfter(turn),
+            ];
+            faults.extend(cut.map(|fault| Fault::Connection { nth, fault }));
+            for moment in [Moment::BeforeTurn(nth, turn), Moment::AfterTurn(nth, turn)] {
+                faults.extend(ACCIDENTS.map(|deed| Fault::Meanwhile(moment, deed)));
+            }
+        }
+    }
     for nth in 0..of.messages.len() {
         for mishap in MISHAPS {
             let message = |lasting| Fault::Message {
@@ -65,23 +90,6 @@ fn faults(of: &Boundaries) -> Vec<Fault> {
             Deed::WritePending,
         ));
     }
-    for (nth, turns) in (1..).zip(&of.turns) {
-        let whole = [DbFault::Reset, DbFault::Silent, DbFault::StripTls];
-        faults.extend(whole.map(|fault| Fault::Connection { nth, fault }));
-        for turn in 1..=*turns {
-            let cut = [
-                DbFault::LoseAnswer(turn),
-                DbFault::LoseTurn(turn),
-                DbFault::StallAfter(turn),
-            ];
-            faults.extend(cut.map(|fault| Fault::Connection { nth, fault }));
-            for moment in [Moment::BeforeTurn(nth, turn), Moment::AfterTurn(nth, turn)] {
-                faults.extend(ACCIDENTS.map(|deed| Fault::Meanwhile(moment, deed)));
-            }
-        }
-    }
-    faults.extend(CONDITIONS.map(Fault::Throughout));
-    faults.push(Fault::Deadline(1000));
     faults
 }
 

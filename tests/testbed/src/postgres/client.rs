@@ -68,6 +68,8 @@ impl Postgres {
             .user("postgres")
             .dbname(database)
             .application_name(APPLICATION)
+            // An administrator writes also where a database's default says no.
+            .options("-c default_transaction_read_only=off")
             .ssl_mode(SslMode::Disable);
         let socket = self
             .socket_folder()

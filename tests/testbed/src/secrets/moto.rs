@@ -1,5 +1,6 @@
 //! moto's server as a process, and how to speak to it.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub(crate) struct Moto {
     address: SocketAddr,
     /// moto looks through all secrets for one, and fails where another is made meanwhile: that is done alone.
     creating: RwLock<()>,
+    reads: Mutex<Reads>,
     /// Ends the server when dropped.
     leash: Mutex<Leash>,
 }
@@ -75,6 +77,29 @@ impl Moto {
 
     /// One operation of Secrets Manager.
     pub(super) async fn call(&self, operation: &str, body: &Value) -> Result<Answer> {
+        let secret = body.get("SecretId").and_then(Value::as_str);
+        // By its ARN alone: under its other names nobody would know when it changes.
+        let secret = secret.filter(|secret| secret.starts_with("arn:"));
+        if !READS.contains(&operation) {
+            self.reads().forget(secret);
+            let answer = self.ask(operation, body).await;
+            self.reads().forget(secret);
+            return answer;
+        }
+        let Some(secret) = secret else {
+            return self.ask(operation, body).await;
+        };
+        let question = format!("{operation} {body}");
+        let (known, changes) = self.reads().of(secret, &question);
+        if let Some(answer) = known {
+            return Ok(answer);
+        }
+        let answer = self.ask(operation, body).await?;
+        self.reads().note(secret, question, &answer, changes);
+        Ok(answer)
+    }
+
+    async fn ask(&self, operation: &str, body: &Value) -> Result<Answer> {
         let request = Request::post("/")
             .header("host", "secretsmanager.us-east-1.amazonaws.com")
             .header("content-type", "application/x-amz-json-1.1")
@@ -130,6 +155,7 @@ impl Moto {
         let moto = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             creating: RwLock::default(),
+            reads: Mutex::default(),
             leash: Mutex::new(leash),
         };
         eventually("moto to answer", Duration::from_mins(1), async || {
@@ -148,10 +174,56 @@ impl Moto {
         .map(|started| started.then_some(moto))
     }
 
+    fn reads(&self) -> MutexGuard<'_, Reads> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn leash(&self) -> MutexGuard<'_, Leash> {
         self.leash.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What moto has answered about each secret since that changed. Each question takes it milliseconds, and most are asked
+/// again and again.
+#[derive(Debug, Default)]
+struct Reads {
+    answers: HashMap<String, HashMap<String, Answer>>,
+    /// How often anything has changed: an answer from before is worth nothing.
+    changes: u64,
+}
+
+impl Reads {
+    fn of(&self, secret: &str, question: &str) -> (Option<Answer>, u64) {
+        let answers = self.answers.get(secret);
+        let answer = answers.and_then(|answers| answers.get(question)).cloned();
+        (answer, self.changes)
+    }
+
+    fn note(&mut self, secret: &str, question: String, answer: &Answer, changes: u64) {
+        if changes == self.changes {
+            let answers = self.answers.entry(secret.to_owned()).or_default();
+            answers.insert(question, answer.clone());
+        }
+    }
+
+    fn forget(&mut self, secret: Option<&str>) {
+        self.changes += 1;
+        match secret {
+            Some(secret) => drop(self.answers.remove(secret)),
+            None => self.answers.clear(),
+        }
+    }
+}
+
+/// The operations that change nothing of which anybody could have asked before.
+const READS: [&str; 6] = [
+    "CreateSecret",
+    "DescribeSecret",
+    "GetRandomPassword",
+    "GetSecretValue",
+    "ListSecretVersionIds",
+    "ListSecrets",
+];
 
 /// moto verifies nothing, but reads region and service from here.
 fn authorization(service: &str) -> String {
