@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::postgres::LoginOutcome;
 use crate::secret::{SecretDocument, StagingLabel};
 
-/// Moves `AWSCURRENT`, unless the database refuses the pending login.
+/// Moves `AWSCURRENT`, unless the database refuses the pending login, or, with alternating users, can't be asked.
 pub(super) async fn finish_secret(rotation: &Rotation<'_>) -> Result<Outcome, Error> {
     let pending = rotation.pending()?;
     look(rotation, pending).await?;
@@ -38,14 +38,18 @@ pub(super) async fn finish_secret(rotation: &Rotation<'_>) -> Result<Outcome, Er
     }
 }
 
-/// Refuses what the database refuses. A database that can't be asked does not hold the label back: with a single user
-/// nobody can log in until it moves. So the look takes no more than half of what time is left.
+/// Refuses what the database refuses. With a single user, a database that can't be asked does not hold the label back: nobody
+/// can log in until it moves. So the look takes no more than half of what time is left. With alternating users the credential in use
+/// works, and there is time to make sure.
 async fn look(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<(), Error> {
     warn_of_clear_text(&pending.login);
     let now = Instant::now();
     let half = now + rotation.until.saturating_duration_since(now) / 2;
     match rotation.connector(half).log_in(&pending.login).await {
         LoginOutcome::In(session) => session.close().await,
+        LoginOutcome::Unknown(error) if rotation.strategy.pair().is_some() => {
+            return Err(error.into());
+        }
         LoginOutcome::Unknown(error) => {
             let error = Error::from(error);
             tracing::warn!(
