@@ -73,7 +73,7 @@ impl Error {
             Self::Admission(Inadmissible::VersionNotStaged { .. }) => "VersionNotStaged",
             Self::Secret(_) => "SecretMalformed",
             Self::Store(StoreError::AccessDenied { .. }) => "AccessDenied",
-            Self::Store(StoreError::Failed { .. }) => "AwsCallFailed",
+            Self::Store(StoreError::Failed { .. } | StoreError::Stale(_)) => "AwsCallFailed",
             Self::Store(StoreError::SecretNotFound { .. }) => "SecretNotFound",
             // The client gives up by itself only after some time: in an invocation shorter than that, silence means the same.
             Self::Store(StoreError::Late { after, .. }) if *after < SILENCE => "DeadlineExceeded",

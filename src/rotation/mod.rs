@@ -155,7 +155,7 @@ impl<'a> Rotation<'a> {
             within(
                 until,
                 "waiting for AWSCURRENT (GetSecretValue)",
-                store.labelled(secret, StagingLabel::Current, None)
+                store.current(secret)
             ),
             within(
                 until,
@@ -167,7 +167,18 @@ impl<'a> Rotation<'a> {
         if versions.admit(&event.version)? == Admission::AlreadyCurrent {
             return Ok(None);
         }
-        let current = SecretDocument::read(StagingLabel::Current, current?)?;
+        let (current_version, current) = current?.unzip();
+        if current_version.as_ref() == Some(&event.version) {
+            // Another call has finished it since the labels were read.
+            return Ok(None);
+        }
+        // What was current a moment ago names, with alternating users, the role that is in use by now.
+        if current_version.is_some()
+            && current_version.as_ref() != versions.version_with(StagingLabel::Current)
+        {
+            return Err(StoreError::Stale(secret.clone()).into());
+        }
+        let current = SecretDocument::read(StagingLabel::Current, current)?;
         let pending = pending?
             .map(|value| SecretDocument::parse(StagingLabel::Pending, value))
             .transpose()?;

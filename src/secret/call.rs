@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_secretsmanager::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
+use super::SecretId;
 use super::sdk::OPERATION;
 
 /// Why a call to Secrets Manager or RDS failed.
@@ -44,6 +45,9 @@ pub enum StoreError {
         /// How long.
         after: Duration,
     },
+    /// Two answers contradict each other: one of them is from before the label moved.
+    #[error("AWSCURRENT of {0} moved while it was read")]
+    Stale(SecretId),
     /// No answer came from the service.
     #[error("{action} on {resource} got no answer: {cause}")]
     Unreachable {

@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
 
 use super::call::Call;
@@ -59,6 +60,20 @@ impl Store {
         })
     }
 
+    /// The version that is `AWSCURRENT`, and its value (`GetSecretValue`); `None` where there is none.
+    pub(crate) async fn current(
+        &self,
+        secret: &SecretId,
+    ) -> Result<Option<(VersionId, Value)>, StoreError> {
+        let label = StagingLabel::Current.as_str();
+        let request = self.client.get_secret_value().version_stage(label);
+        let answer = self.read(secret, request).await?;
+        Ok(answer.map(|answer| {
+            let version = VersionId::from(answer.version_id.unwrap_or_default());
+            (version, answer.secret_string.map(Password::new))
+        }))
+    }
+
     /// The value labelled `label`, of `version` where it is given; `None` where there is no such version or it has no
     /// value yet (`GetSecretValue`).
     pub(crate) async fn labelled(
@@ -68,14 +83,13 @@ impl Store {
         version: Option<&VersionId>,
     ) -> Result<Option<Value>, StoreError> {
         let version = version.map(|v| v.as_str().to_owned());
-        self.value(
-            secret,
-            self.client
-                .get_secret_value()
-                .version_stage(label.as_str())
-                .set_version_id(version),
-        )
-        .await
+        let request = self
+            .client
+            .get_secret_value()
+            .version_stage(label.as_str())
+            .set_version_id(version);
+        let answer = self.read(secret, request).await?;
+        Ok(answer.map(|answer| answer.secret_string.map(Password::new)))
     }
 
     /// The value of `version`, whatever its labels; `None` where it has none.
@@ -84,21 +98,19 @@ impl Store {
         secret: &SecretId,
         version: &VersionId,
     ) -> Result<Option<Value>, StoreError> {
-        self.value(
-            secret,
-            self.client.get_secret_value().version_id(version.as_str()),
-        )
-        .await
+        let request = self.client.get_secret_value().version_id(version.as_str());
+        let answer = self.read(secret, request).await?;
+        Ok(answer.map(|answer| answer.secret_string.map(Password::new)))
     }
 
-    async fn value(
+    async fn read(
         &self,
         secret: &SecretId,
         request: GetSecretValueFluentBuilder,
-    ) -> Result<Option<Value>, StoreError> {
+    ) -> Result<Option<GetSecretValueOutput>, StoreError> {
         let call = Call::new("secretsmanager:GetSecretValue", secret.as_str());
         match request.secret_id(secret.as_str()).send().await {
-            Ok(answer) => Ok(Some(answer.secret_string.map(Password::new))),
+            Ok(answer) => Ok(Some(answer)),
             Err(error) => call.found(&error, "ResourceNotFoundException"),
         }
     }
