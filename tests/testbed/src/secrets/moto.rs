@@ -23,7 +23,7 @@ use crate::tools;
 #[derive(Debug)]
 pub(crate) struct Moto {
     address: SocketAddr,
-    /// moto looks through all secrets for one, and fails where another is made meanwhile: that is done alone.
+    /// moto looks through all secrets for one, and fails where another is made or deleted meanwhile: that is done alone.
     creating: RwLock<()>,
     reads: Mutex<Reads>,
     /// Ends the server when dropped.
@@ -108,7 +108,7 @@ impl Moto {
             .body(Full::from(body.to_string()))
             .context("a malformed request")?;
         let (_alone, _among_others);
-        if operation == "CreateSecret" {
+        if ["CreateSecret", "DeleteSecret"].contains(&operation) {
             _alone = self.creating.write().await;
         } else {
             _among_others = self.creating.read().await;
@@ -186,31 +186,35 @@ impl Moto {
 /// What moto has answered about each secret since that changed. Each question takes it milliseconds, and most are asked
 /// again and again.
 #[derive(Debug, Default)]
-struct Reads {
-    answers: HashMap<String, HashMap<String, Answer>>,
-    /// How often anything has changed: an answer from before is worth nothing.
+struct Reads(HashMap<String, Secret>);
+
+#[derive(Debug, Default)]
+struct Secret {
+    answers: HashMap<String, Answer>,
+    /// How often it has changed: an answer from before is worth nothing.
     changes: u64,
 }
 
 impl Reads {
-    fn of(&self, secret: &str, question: &str) -> (Option<Answer>, u64) {
-        let answers = self.answers.get(secret);
-        let answer = answers.and_then(|answers| answers.get(question)).cloned();
-        (answer, self.changes)
+    fn of(&mut self, secret: &str, question: &str) -> (Option<Answer>, u64) {
+        let secret = self.0.entry(secret.to_owned()).or_default();
+        (secret.answers.get(question).cloned(), secret.changes)
     }
 
     fn note(&mut self, secret: &str, question: String, answer: &Answer, changes: u64) {
-        if changes == self.changes {
-            let answers = self.answers.entry(secret.to_owned()).or_default();
-            answers.insert(question, answer.clone());
+        let secret = self.0.entry(secret.to_owned()).or_default();
+        if changes == secret.changes {
+            secret.answers.insert(question, answer.clone());
         }
     }
 
+    /// Forgets one, or all where it isn't known which has changed.
     fn forget(&mut self, secret: Option<&str>) {
-        self.changes += 1;
-        match secret {
-            Some(secret) => drop(self.answers.remove(secret)),
-            None => self.answers.clear(),
+        for (arn, known) in &mut self.0 {
+            if secret.is_none_or(|secret| secret == arn) {
+                known.changes += 1;
+                known.answers.clear();
+            }
         }
     }
 }
