@@ -96,8 +96,8 @@ class Stack:
         return node
 
     def named(self, name):
-        """What Ref gives: a parameter's value, or the reference itself."""
-        return PSEUDO.get(name, self.parameters.get(name, "${%s}" % name))
+        """What Ref gives: a parameter's value, where we are, or the reference itself."""
+        return (PSEUDO | self.parameters).get(name, "${%s}" % name)
 
     def filled(self, text, more):
         """A text of Fn::Sub with its parameters filled in."""

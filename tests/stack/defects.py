@@ -203,6 +203,7 @@ DEFECTS = [
     # Settings
     ("exclude other characters in the function", of("RotationFunction", "Environment", "Variables", "EXCLUDE_CHARACTERS", to="@"), "facts"),
     ("send the password by default", of("RotationFunction", "Environment", "Variables", "PASSWORD_TRANSPORT", to="plaintext"), "facts"),
+    ("trust Amazon where others sign", unguarded("RotationFunction", "Environment", "Variables", "SSL_CERT_FILE"), "facts"),
     ("log elsewhere", of("RotationFunction", "LoggingConfig", "LogGroup"), "facts"),
     ("forget production's retention", change("Mappings", "LogRetention", "production"), "facts"),
     ("misspell a property", of("RotationFunction", "MemorySize", key="MemorySise"), "every_pair"),

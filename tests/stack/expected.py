@@ -24,6 +24,7 @@ VPC = PLAIN | {
 }
 ENDPOINT = VPC | {"AwsApiAccess": "endpoint"}
 EVENTS = PLAIN | {"AlarmTopicArn": TOPIC, "NotifyOnRotationEvents": "true"}
+CHINA = PLAIN | {"AWS::Partition": "aws-cn"}
 REPLICAS = PLAIN | {"ReplicaKeyArn": FRANKFURT_KEY, "SecondReplicaKeyArn": DUBLIN_KEY}
 EVERYTHING = PRODUCTION | EXISTING | ENDPOINT | REPLICAS | {
     "SuperuserSecretArn": SUPERUSER_SECRET,

@@ -2,7 +2,7 @@
 
 from cloudformation import ABSENT
 from expected import (
-    ALTERNATING, DUBLIN_KEY, ENDPOINT, EVENTS, EVERYTHING, EXISTING, EXISTING_SECRET, FRANKFURT_KEY, PLAIN, PRODUCTION, REPLICAS,
+    ALTERNATING, CHINA, DUBLIN_KEY, ENDPOINT, EVENTS, EVERYTHING, EXISTING, EXISTING_SECRET, FRANKFURT_KEY, PLAIN, PRODUCTION, REPLICAS,
     STAGING, SUPERUSER_SECRET, TOPIC, VPC,
 )
 
@@ -121,6 +121,7 @@ FACTS = [
         "Tracing": "Active",
         "Environment.Variables": {"EXCLUDE_CHARACTERS": "!", "PASSWORD_LENGTH": 20, "PASSWORD_TRANSPORT": "plaintext", "SSL_CERT_FILE": "/dev/null"},
     }),
+    ("S7", CHINA, "RotationFunction", {"Environment.Variables": {"EXCLUDE_CHARACTERS": ":/@\"'\\", "PASSWORD_LENGTH": 32}}),
     ("S8", PLAIN, "RotationLogGroup", {"LogGroupName": f"/aws/lambda/{NAME}", "RetentionInDays": 30}),
     ("S8", STAGING, "RotationLogGroup", {"RetentionInDays": 30}),
     ("S8", PRODUCTION, "RotationLogGroup", {"RetentionInDays": 90}),

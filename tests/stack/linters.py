@@ -11,7 +11,7 @@ from cfnlint.config import ConfigMixIn
 from cfnlint.decode import decode_str
 from cfnlint.runner import Runner
 
-from cloudformation import Stack, choices
+from cloudformation import PSEUDO, Stack, choices
 from expected import EVERYTHING, PLAIN
 
 # One for all templates: reading its rules takes longer than a small stack.
@@ -47,7 +47,9 @@ def pairwise(template):
         "environment": [{"Environment": stage} for stage in ("dev", "staging", "production")],
     }
     free = {"superuser": [{}, only({"SuperuserSecretArn"}), only(superuser)]}
-    single = choices(template).keys() - network - secret - superuser - told - {"Environment", "EnableRotation", "CreateDashboard"}
+    free |= {"partition": [{}, {"AWS::Partition": "aws-cn"}]}
+    single = choices(template).keys() - network - secret - superuser - told - PSEUDO.keys()
+    single -= {"Environment", "EnableRotation", "CreateDashboard"}
     free |= {name: [{}, only({name})] for name in sorted(single)}
     free |= {name: [{}, {name: "false"}] for name in ("EnableRotation", "CreateDashboard")}
     merged = lambda chosen: {key: value for choice in chosen for key, value in choice.items()}  # noqa: E731
