@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
+use super::invariants::Invariant;
 use super::search;
 
 #[tokio::test]
@@ -19,6 +20,7 @@ async fn every_deliberate_defect_is_caught() {
         match report.violations.first() {
             Some(violation) => {
                 let (schedule, broken) = violation.shortest();
+                assert_ne!(broken.invariant, Invariant::Testbed, "{name}: {broken}");
                 let _ = writeln!(
                     table,
                     "{name}\n  {:?}: {}\n  {schedule:?}",

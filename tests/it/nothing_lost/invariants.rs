@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use testbed::world::STEPS;
-
-use super::schedule::{Fault, Mishap};
-use super::service::{Ended, Service};
+use super::service::Service;
 use super::statements;
 
 /// The promise's parts.
@@ -23,6 +20,8 @@ pub(super) enum Invariant {
     I5,
     /// Nothing secret shows; no failure is silent, or blames another cause.
     I6,
+    /// None of them: the testbed itself failed, which proves nothing.
+    Testbed,
 }
 
 /// An invariant that did not hold.
@@ -57,7 +56,11 @@ impl fmt::Display for Broken {
     }
 }
 
-fn holds(truth: bool, invariant: Invariant, what: impl FnOnce() -> String) -> Result<(), Broken> {
+pub(super) fn holds(
+    truth: bool,
+    invariant: Invariant,
+    what: impl FnOnce() -> String,
+) -> Result<(), Broken> {
     if truth {
         Ok(())
     } else {
@@ -113,112 +116,6 @@ impl Service<'_> {
         holds(works, Invariant::I3, || {
             "the new AWSCURRENT does not log in".to_owned()
         })
-    }
-
-    /// What the answer to a call says of it.
-    pub(super) async fn judge(&mut self, ended: &Ended<'_>, unharmed: bool) -> Result<(), Broken> {
-        self.check_calls(ended)?;
-        let invocation = ended.invocation;
-        holds(!invocation.timed_out, Invariant::I6, || {
-            format!("{} ended as a time-out", STEPS[ended.step])
-        })?;
-        match &invocation.answer {
-            Ok(_) => self.judge_success(ended).await,
-            Err(_) if invocation.died.is_some() => holds(ended.killed, Invariant::I6, || {
-                format!("{} died by itself: {invocation:?}", STEPS[ended.step])
-            }),
-            Err(failure) => {
-                let advice = failure
-                    .error_message
-                    .split_once(". ")
-                    .map_or("", |(_, advice)| advice);
-                let named = documented(&failure.error_type) && !advice.is_empty();
-                holds(named, Invariant::I6, || {
-                    format!("no cause is named: {failure}")
-                })?;
-                holds(!(unharmed && ended.was_due), Invariant::I3, || {
-                    format!(
-                        "{} failed, and nothing was in its way: {failure}",
-                        STEPS[ended.step]
-                    )
-                })?;
-                self.judge_blame(ended, &failure.error_type).await
-            }
-        }
-    }
-
-    /// A success did what it says.
-    async fn judge_success(&mut self, ended: &Ended<'_>) -> Result<(), Broken> {
-        if ended.estranged && ended.step == 1 {
-            return Err(Broken::new(
-                Invariant::I4,
-                "a password was set though AWSCURRENT does not log in",
-            ));
-        }
-        if ended.interfered || ended.estranged {
-            return Ok(());
-        }
-        let done = match ended.step {
-            0 => self.value(ended.token).await.is_some(),
-            1 | 2 => self.logs_in(ended.token).await,
-            _ => self.holder("AWSCURRENT").await.as_deref() == Some(ended.token),
-        };
-        holds(done, Invariant::I6, || {
-            format!("{} says that it succeeded, and did not", STEPS[ended.step])
-        })
-    }
-
-    /// A wrong password is blamed only where passwords are wrong.
-    async fn judge_blame(&mut self, ended: &Ended<'_>, name: &str) -> Result<(), Broken> {
-        let stale = |fault: &Fault| {
-            matches!(
-                fault,
-                Fault::Message {
-                    mishap: Mishap::Stale,
-                    ..
-                }
-            )
-        };
-        let excused = ended.interfered || ended.estranged || ended.faults.iter().any(stale);
-        if name != "NoWorkingCredential" || excused {
-            return Ok(());
-        }
-        // setSecret looks through all versions, of which one works, whatever happens; the others ask for one.
-        let wrongly = ended.step == 1 || self.logs_in(ended.token).await;
-        holds(!wrongly, Invariant::I6, || {
-            format!("{} blames the passwords, and one works", STEPS[ended.step])
-        })
-    }
-
-    /// The messages to Secrets Manager are those of the step.
-    fn check_calls(&self, ended: &Ended<'_>) -> Result<(), Broken> {
-        for call in self.scene.world.api.calls().into_iter().skip(self.heard) {
-            let own = match call.operation.as_str() {
-                "DescribeSecret" | "GetSecretValue" => true,
-                "GetRandomPassword" => ended.step == 0,
-                "PutSecretValue" => {
-                    let labels = call.sent("VersionStages").map(ToString::to_string);
-                    let token = call.sent_text("ClientRequestToken");
-                    ended.step == 0
-                        && labels.as_deref() == Some("[\"AWSPENDING\"]")
-                        && token == Some(ended.token)
-                }
-                "ListSecretVersionIds" => ended.step == 1,
-                "UpdateSecretVersionStage" => {
-                    ended.step == 3
-                        && call.sent_text("VersionStage") == Some("AWSCURRENT")
-                        && call.sent_text("MoveToVersionId") == Some(ended.token)
-                }
-                _ => false,
-            };
-            holds(own, Invariant::I5, || {
-                format!(
-                    "{} is not for {} to call so",
-                    call.operation, STEPS[ended.step]
-                )
-            })?;
-        }
-        Ok(())
     }
 
     /// Each label on one version at most, `AWSCURRENT` on one that has a value; that one.
@@ -324,11 +221,11 @@ impl Service<'_> {
         login.is_ok()
     }
 
-    async fn holder(&self, label: &str) -> Option<String> {
+    pub(super) async fn holder(&self, label: &str) -> Option<String> {
         self.scene.world.version(label).await.unwrap()
     }
 
-    async fn value(&mut self, version: &str) -> Option<(String, String)> {
+    pub(super) async fn value(&mut self, version: &str) -> Option<(String, String)> {
         if !self.values.contains_key(version) {
             let world = &self.scene.world;
             let text = world.secrets.value(&world.secret, version).await.unwrap()?;
@@ -339,14 +236,6 @@ impl Service<'_> {
         }
         self.values.get(version).cloned()
     }
-}
-
-/// Whether the README tells what to do about an error of this name.
-fn documented(name: &str) -> bool {
-    let section = include_str!("../../../README.md")
-        .split("## When it fails")
-        .nth(1);
-    section.is_some_and(|section| section.contains(&format!("\n| `{name}` |")))
 }
 
 /// Every role, membership and setting; the secret's own roles apart, their changes being what a rotation is. Who makes the

@@ -5,9 +5,13 @@
 //! schedule is shrunk to the shortest that breaks one.
 
 mod boundaries;
+mod call;
+mod conditions;
+mod deeds;
 mod defects;
 mod faults;
 mod invariants;
+mod pair;
 mod report;
 mod scene;
 mod schedule;
@@ -15,6 +19,7 @@ mod search;
 mod service;
 mod statements;
 mod systematic;
+mod verdict;
 
 use std::path::Path;
 

@@ -1,7 +1,6 @@
 //! The model of Secrets Manager's rotation: whom it calls when, and what it makes of the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use testbed::Invocation;
 use testbed::world::STEPS;
@@ -16,13 +15,13 @@ use super::schedule::{Deed, Event, Fault, Schedule, Users};
 /// One secret's rotations, and what is known of them.
 pub(super) struct Service<'a> {
     pub(super) scene: &'a mut Scene,
-    map: &'a Map,
+    pub(super) map: &'a Map,
     /// The version that is being made, and the step that is due.
     rotation: Option<(String, usize)>,
     /// Whether nothing went wrong in this rotation yet.
-    unharmed: bool,
+    pub(super) unharmed: bool,
     /// Whether an operator interfered in it.
-    interfered: bool,
+    pub(super) interfered: bool,
     /// Every version, in the order of making.
     pub(super) versions: Vec<String>,
     /// Those of which the database may have been told.
@@ -40,20 +39,6 @@ pub(super) struct Service<'a> {
     pub(super) calls: usize,
     /// How many messages to Secrets Manager there were before this call.
     pub(super) heard: usize,
-}
-
-/// A call that has ended.
-pub(super) struct Ended<'a> {
-    pub(super) step: usize,
-    pub(super) token: &'a str,
-    pub(super) invocation: &'a Invocation,
-    pub(super) faults: &'a [Fault],
-    pub(super) killed: bool,
-    /// An operator did something meanwhile.
-    pub(super) interfered: bool,
-    /// `AWSCURRENT` did not log in meanwhile, by somebody's doing.
-    pub(super) estranged: bool,
-    pub(super) was_due: bool,
 }
 
 impl<'a> Service<'a> {
@@ -276,87 +261,6 @@ impl<'a> Service<'a> {
         self.interfered = true;
     }
 
-    async fn arm(&mut self, faults: &[Fault], step: usize, token: &str) -> Armed {
-        if step == 1 {
-            self.told.insert(token.to_owned());
-        }
-        self.unharmed &= faults.is_empty();
-        self.heard = self.scene.world.api.calls().len();
-        let messages = &self.map[&(self.scene.users, step)].messages;
-        let mut armed = self.scene.arm(faults, messages, token).await;
-        if self.interfered && step == TEST {
-            // It would wait ten seconds for a password to be accepted that somebody has replaced.
-            armed.deadline = armed.deadline.min(HASTE);
-        }
-        armed
-    }
-
-    async fn invoke(&self, step: usize, token: &str, deadline: Duration) -> Invocation {
-        let world = &self.scene.world;
-        let event = world.event(STEPS[step], token);
-        world.invoke_on(&world.function, &event, deadline).await
-    }
-
-    async fn ended(
-        &mut self,
-        step: usize,
-        token: &str,
-        invocation: &Invocation,
-        faults: &[Fault],
-        armed: Armed,
-        was_due: bool,
-    ) -> Result<(), Broken> {
-        self.calls += 1;
-        let how = invocation.error_type().unwrap_or("success");
-        let faults_of = if faults.is_empty() {
-            String::new()
-        } else {
-            format!(" with {faults:?}")
-        };
-        self.trace
-            .push(format!("{}{faults_of}: {how}", STEPS[step]));
-        let hands = armed.hands.clone();
-        let estranged = armed.estranged;
-        self.scene.disarm(armed).await?;
-        let is_set =
-            |flag: &std::sync::atomic::AtomicBool| flag.load(std::sync::atomic::Ordering::SeqCst);
-        let ended = Ended {
-            step,
-            token,
-            invocation,
-            faults,
-            killed: is_set(&hands.killed),
-            interfered: is_set(&hands.interfered),
-            estranged,
-            was_due,
-        };
-        if ended.interfered {
-            self.unharmed = false;
-            self.interfered = true;
-        }
-        self.judge(&ended, self.unharmed).await
-    }
-
-    /// One call, and what befalls it.
-    async fn under(
-        &mut self,
-        faults: &[Fault],
-        step: usize,
-        token: &str,
-        patience: Duration,
-    ) -> (Invocation, Armed) {
-        let mut armed = self.arm(faults, step, token).await;
-        let deadline = armed.deadline.min(patience);
-        let ended = Notify::new();
-        let call = async {
-            let invocation = self.invoke(step, token, deadline).await;
-            ended.notify_one();
-            invocation
-        };
-        let (invocation, ()) = tokio::join!(call, armed.work(&ended));
-        (invocation, armed)
-    }
-
     /// What the service makes of an answer: after a success the next step is due.
     async fn progress(&mut self, token: &str, step: usize, invocation: &Invocation) {
         if invocation.answer.is_err() {
@@ -381,6 +285,3 @@ impl<'a> Service<'a> {
         self.scene.users == Users::Single
     }
 }
-
-/// testSecret's place among the steps.
-const TEST: usize = 2;

@@ -1,7 +1,6 @@
 //! Between the function and PostgreSQL.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::turn::{Deed, When};
 use super::wire::relay;
 use crate::background::{eventually, home, spawn};
 use crate::error::{Context as _, Result};
@@ -58,30 +58,6 @@ struct State {
     /// The client's turns on each connection.
     turns: Vec<usize>,
     deeds: Vec<Deed>,
-}
-
-/// What a test does in a turn.
-struct Deed {
-    /// The connection's index.
-    connection: usize,
-    turn: usize,
-    when: When,
-    deed: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-/// A moment of a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
-    /// The client has spoken, the server has not heard it.
-    Spoken,
-    /// The server has answered, the client has not heard it.
-    Answered,
-}
-
-impl fmt::Debug for Deed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} {:?}", self.connection, self.turn, self.when)
-    }
 }
 
 #[derive(Debug)]
@@ -202,7 +178,7 @@ impl DbGate {
         nth: usize,
         turn: usize,
         when: When,
-        deed: Pin<Box<dyn Future<Output = ()> + Send>>,
+        work: Pin<Box<dyn Future<Output = ()> + Send>>,
     ) {
         let mut state = self.inner.state();
         let connection = state.turns.len() + nth - 1;
@@ -210,7 +186,7 @@ impl DbGate {
             connection,
             turn,
             when,
-            deed,
+            work,
         });
     }
 
@@ -249,7 +225,7 @@ impl Inner {
             })
             .collect();
         for one in due {
-            one.deed.await;
+            one.work.await;
         }
     }
 

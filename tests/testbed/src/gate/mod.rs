@@ -7,6 +7,7 @@ mod call;
 mod database;
 mod fault;
 mod traffic;
+mod turn;
 mod wire;
 
 pub use self::api::ApiGate;

@@ -3,7 +3,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::database::{DbFault, Inner, When, reset, silence};
+use super::database::{DbFault, Inner, reset, silence};
+use super::turn::When;
 
 /// Who spoke last.
 #[derive(Clone, Copy, PartialEq, Eq)]

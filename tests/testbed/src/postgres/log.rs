@@ -111,7 +111,7 @@ impl Postgres {
         let log = self.log_since(since);
         entries(&log)
             .filter(|entry| visitors.contains(&entry.pid))
-            .filter_map(|entry| entry.statement())
+            .filter_map(Entry::statement)
             .collect()
     }
 
@@ -121,7 +121,7 @@ impl Postgres {
         let log = self.log_since(since);
         entries(&log)
             .filter(|entry| entry.application != super::client::APPLICATION)
-            .filter_map(|entry| entry.statement())
+            .filter_map(Entry::statement)
             .collect()
     }
 

@@ -1,0 +1,111 @@
+//! One call of the function, and what befalls it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use testbed::Invocation;
+use testbed::world::STEPS;
+use tokio::sync::Notify;
+
+use super::faults::{Armed, HASTE};
+use super::invariants::Broken;
+use super::schedule::Fault;
+use super::service::Service;
+
+/// A call that has ended.
+pub(super) struct Ended<'a> {
+    pub(super) step: usize,
+    pub(super) token: &'a str,
+    pub(super) invocation: &'a Invocation,
+    pub(super) faults: &'a [Fault],
+    pub(super) killed: bool,
+    /// An operator did something meanwhile.
+    pub(super) interfered: bool,
+    /// `AWSCURRENT` did not log in meanwhile, by somebody's doing.
+    pub(super) estranged: bool,
+}
+
+impl Service<'_> {
+    pub(super) async fn arm(&mut self, faults: &[Fault], step: usize, token: &str) -> Armed {
+        if step == 1 {
+            self.told.insert(token.to_owned());
+        }
+        self.unharmed &= faults.is_empty();
+        self.heard = self.scene.world.api.calls().len();
+        let messages = &self.map[&(self.scene.users, step)].messages;
+        let mut armed = self.scene.arm(faults, messages, token).await;
+        if self.interfered && step == TEST {
+            // It would wait ten seconds for a password to be accepted that somebody has replaced.
+            armed.deadline = armed.deadline.min(HASTE);
+        }
+        armed
+    }
+
+    pub(super) async fn invoke(&self, step: usize, token: &str, deadline: Duration) -> Invocation {
+        let world = &self.scene.world;
+        let event = world.event(STEPS[step], token);
+        world.invoke_on(&world.function, &event, deadline).await
+    }
+
+    /// Looks at a call that has ended.
+    pub(super) async fn ended(
+        &mut self,
+        step: usize,
+        token: &str,
+        invocation: &Invocation,
+        faults: &[Fault],
+        armed: Armed,
+        was_due: bool,
+    ) -> Result<(), Broken> {
+        self.calls += 1;
+        let how = invocation.error_type().unwrap_or("success");
+        let faults_of = if faults.is_empty() {
+            String::new()
+        } else {
+            format!(" with {faults:?}")
+        };
+        self.trace
+            .push(format!("{}{faults_of}: {how}", STEPS[step]));
+        let hands = armed.hands.clone();
+        let estranged = armed.estranged;
+        self.scene.disarm(armed).await?;
+        let is_set = |flag: &std::sync::atomic::AtomicBool| flag.load(Ordering::SeqCst);
+        let ended = Ended {
+            step,
+            token,
+            invocation,
+            faults,
+            killed: is_set(&hands.killed),
+            interfered: is_set(&hands.interfered),
+            estranged,
+        };
+        if ended.interfered {
+            self.unharmed = false;
+            self.interfered = true;
+        }
+        self.judge(&ended, self.unharmed && was_due).await
+    }
+
+    /// One call, and what befalls it.
+    pub(super) async fn under(
+        &mut self,
+        faults: &[Fault],
+        step: usize,
+        token: &str,
+        patience: Duration,
+    ) -> (Invocation, Armed) {
+        let mut armed = self.arm(faults, step, token).await;
+        let deadline = armed.deadline.min(patience);
+        let ended = Notify::new();
+        let call = async {
+            let invocation = self.invoke(step, token, deadline).await;
+            ended.notify_one();
+            invocation
+        };
+        let (invocation, ()) = tokio::join!(call, armed.work(&ended));
+        (invocation, armed)
+    }
+}
+
+/// testSecret's place among the steps.
+const TEST: usize = 2;

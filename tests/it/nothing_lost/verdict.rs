@@ -1,0 +1,124 @@
+//! What an answer says of the call, and whether that is true.
+
+use testbed::world::STEPS;
+
+use super::call::Ended;
+use super::invariants::{Broken, Invariant, holds};
+use super::schedule::{Fault, Mishap};
+use super::service::Service;
+
+impl Service<'_> {
+    /// What the answer to a call says of it.
+    pub(super) async fn judge(&mut self, ended: &Ended<'_>, unharmed: bool) -> Result<(), Broken> {
+        self.check_calls(ended)?;
+        let invocation = ended.invocation;
+        holds(!invocation.timed_out, Invariant::I6, || {
+            format!("{} ended as a time-out", STEPS[ended.step])
+        })?;
+        match &invocation.answer {
+            Ok(_) => self.judge_success(ended).await,
+            Err(_) if invocation.died.is_some() => holds(ended.killed, Invariant::I6, || {
+                format!("{} died by itself: {invocation:?}", STEPS[ended.step])
+            }),
+            Err(failure) => {
+                let advice = failure
+                    .error_message
+                    .split_once(". ")
+                    .map_or("", |(_, advice)| advice);
+                let named = documented(&failure.error_type) && !advice.is_empty();
+                holds(named, Invariant::I6, || {
+                    format!("no cause is named: {failure}")
+                })?;
+                holds(!unharmed, Invariant::I3, || {
+                    format!(
+                        "{} failed, and nothing was in its way: {failure}",
+                        STEPS[ended.step]
+                    )
+                })?;
+                self.judge_blame(ended, &failure.error_type).await
+            }
+        }
+    }
+
+    /// A success did what it says.
+    async fn judge_success(&mut self, ended: &Ended<'_>) -> Result<(), Broken> {
+        if ended.estranged && ended.step == 1 {
+            return Err(Broken::new(
+                Invariant::I4,
+                "a password was set though AWSCURRENT does not log in",
+            ));
+        }
+        if ended.interfered || ended.estranged {
+            return Ok(());
+        }
+        let done = match ended.step {
+            0 => self.value(ended.token).await.is_some(),
+            1 | 2 => self.logs_in(ended.token).await,
+            _ => self.holder("AWSCURRENT").await.as_deref() == Some(ended.token),
+        };
+        holds(done, Invariant::I6, || {
+            format!("{} says that it succeeded, and did not", STEPS[ended.step])
+        })
+    }
+
+    /// A wrong password is blamed only where passwords are wrong.
+    async fn judge_blame(&mut self, ended: &Ended<'_>, name: &str) -> Result<(), Broken> {
+        let stale = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::Message {
+                    mishap: Mishap::Stale,
+                    ..
+                }
+            )
+        };
+        let excused = ended.interfered || ended.estranged || ended.faults.iter().any(stale);
+        if name != "NoWorkingCredential" || excused {
+            return Ok(());
+        }
+        // setSecret looks through all versions, of which one works, whatever happens; the others ask for one.
+        let wrongly = ended.step == 1 || self.logs_in(ended.token).await;
+        holds(!wrongly, Invariant::I6, || {
+            format!("{} blames the passwords, and one works", STEPS[ended.step])
+        })
+    }
+
+    /// The messages to Secrets Manager are those of the step.
+    fn check_calls(&self, ended: &Ended<'_>) -> Result<(), Broken> {
+        for call in self.scene.world.api.calls().into_iter().skip(self.heard) {
+            let own = match call.operation.as_str() {
+                "DescribeSecret" | "GetSecretValue" => true,
+                "GetRandomPassword" => ended.step == 0,
+                "PutSecretValue" => {
+                    let labels = call.sent("VersionStages").map(ToString::to_string);
+                    let token = call.sent_text("ClientRequestToken");
+                    ended.step == 0
+                        && labels.as_deref() == Some("[\"AWSPENDING\"]")
+                        && token == Some(ended.token)
+                }
+                "ListSecretVersionIds" => ended.step == 1,
+                "UpdateSecretVersionStage" => {
+                    ended.step == 3
+                        && call.sent_text("VersionStage") == Some("AWSCURRENT")
+                        && call.sent_text("MoveToVersionId") == Some(ended.token)
+                }
+                _ => false,
+            };
+            holds(own, Invariant::I5, || {
+                format!(
+                    "{} is not for {} to call so",
+                    call.operation, STEPS[ended.step]
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the README tells what to do about an error of this name.
+fn documented(name: &str) -> bool {
+    let section = include_str!("../../../README.md")
+        .split("## When it fails")
+        .nth(1);
+    section.is_some_and(|section| section.contains(&format!("\n| `{name}` |")))
+}
