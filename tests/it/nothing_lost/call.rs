@@ -108,4 +108,4 @@ impl Service<'_> {
 }
 
 /// testSecret's place among the steps.
-const TEST: usize = 2;
+pub(super) const TEST: usize = 2;

@@ -7,6 +7,7 @@ use testbed::world::STEPS;
 use tokio::sync::Notify;
 
 use super::boundaries::Map;
+use super::call::TEST;
 use super::faults::{Armed, HASTE, PATIENCE};
 use super::invariants::{Broken, Invariant};
 use super::scene::Scene;
@@ -138,10 +139,10 @@ impl<'a> Service<'a> {
             self.scene.world.invoke_on(other, &event, deadline),
             armed.work(&ended)
         );
-        let hands = armed.hands.clone();
+        let mut twin_armed = Armed::only(armed.hands.clone());
+        twin_armed.estranged = armed.estranged;
         self.ended(step, &token, &invocation, faults, armed, true)
             .await?;
-        let twin_armed = Armed::only(hands);
         self.ended(step, &token, &twin, faults, twin_armed, true)
             .await?;
         let good = if invocation.answer.is_ok() {
@@ -193,7 +194,9 @@ impl<'a> Service<'a> {
         } else {
             faults
         };
-        let (invocation, armed) = self.under(faults, step, &token, HASTE).await;
+        // Only testSecret waits for a password that is refused.
+        let patience = if step == TEST { HASTE } else { PATIENCE };
+        let (invocation, armed) = self.under(faults, step, &token, patience).await;
         self.ended(step, &token, &invocation, faults, armed, false)
             .await
     }
