@@ -26,19 +26,18 @@ pub(super) fn shape(sql: &str, role: &str) -> String {
     let lines = shape
         .lines()
         .map(|line| line.split_once("--").map_or(line, |(told, _)| told));
-    let told: Vec<_> = lines.collect();
-    let parts: Vec<_> = told
-        .join("\n")
-        .split('\'')
-        .map(|part| {
-            if part.starts_with("SCRAM-SHA-256$") {
-                "<verifier>"
-            } else {
-                part
-            }
-        })
-        .map(str::to_owned)
-        .collect();
+    let told = lines.collect::<Vec<_>>().join("\n");
+    let mut parts: Vec<&str> = Vec::new();
+    for part in told.split('\'') {
+        let is_secret = parts
+            .last()
+            .is_some_and(|before| before.ends_with("PASSWORD "));
+        parts.push(match is_secret {
+            true if part.starts_with("SCRAM-SHA-256$") => "<verifier>",
+            true => "<text>",
+            false => part,
+        });
+    }
     let masked = parts
         .join("'")
         .replace(&format!("{role}_clone"), "<clone>")

@@ -50,6 +50,8 @@ fn of(users: Users, map: &Map) -> Vec<Schedule> {
 /// The faults of one step.
 fn faults(of: &Boundaries) -> Vec<Fault> {
     let mut faults = CONDITIONS.map(Fault::Throughout).to_vec();
+    // The stranger comes first: there is no clone yet whose name it could take.
+    faults.rotate_right(1);
     faults.push(Fault::Deadline(1000));
     for (nth, turns) in (1..).zip(&of.turns) {
         let whole = [DbFault::Reset, DbFault::Silent, DbFault::StripTls];
