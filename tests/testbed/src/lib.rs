@@ -31,6 +31,8 @@
 //! | an answer lost, an error, a stall; something done between two calls | [`ApiGate::answer`], [`ApiGate::before`], [`ApiGate::after`] |
 //! | a connection reset, an answer lost, TLS stripped; a listener that nobody may touch | [`DbGate::connection`], [`DbGate::decoy`] |
 //! | what an operator types | [`World::operator`] |
+//! | something done in a turn, before the server hears it or before the client hears the answer | [`DbGate::before`], [`DbGate::after`] |
+//! | one world for many tests, each with a new secret | [`World::renew`] |
 //! | a process killed, its cost, what it wrote | [`Function`], [`Invocation`] |
 //! | progress on a terminal; fetching ahead of time | [`tools::on_progress`], [`tools::prepare`] |
 //!

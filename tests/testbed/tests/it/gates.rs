@@ -173,6 +173,69 @@ async fn a_lost_answer_is_one_whose_statement_ran() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_lost_turn_is_one_whose_statement_never_ran() -> Result<()> {
+    let world = World::builder(FAKE).start().await?;
+    let token = world.begin().await?;
+    world.step("createSecret", &token).await.success()?;
+    world.step("setSecret", &token).await.success()?;
+    let turns = world.db.turns().first().copied().unwrap_or_default();
+    for turn in 1..turns {
+        world
+            .postgres
+            .set_password(&world.role, &world.first_password)
+            .await?;
+        world.db.connection(1, DbFault::LoseTurn(turn));
+        let failed = world.step("setSecret", &token).await;
+        assert!(failed.answer.is_err(), "turn {turn}");
+        assert!(world.logs_in(&world.first_password).await?, "turn {turn}");
+    }
+    world.finish().await
+}
+
+#[tokio::test]
+async fn something_is_done_before_a_turn_is_heard_and_after_it_is_answered() -> Result<()> {
+    let world = World::builder(FAKE).start().await?;
+    let token = world.begin().await?;
+    world.step("createSecret", &token).await.success()?;
+    world.step("setSecret", &token).await.success()?;
+    let change = world.db.turns().first().copied().unwrap_or_default() - 1;
+    for after in [false, true] {
+        world
+            .postgres
+            .set_password(&world.role, &world.first_password)
+            .await?;
+        let function = world.function.clone();
+        let kill = async move { function.kill().await };
+        if after {
+            world.db.after(1, change, kill);
+        } else {
+            world.db.connection(1, DbFault::LoseTurn(change));
+            world.db.before(1, change, kill);
+        }
+        let killed = world.step("setSecret", &token).await;
+        assert!(killed.died.is_some(), "{killed:?}");
+        assert_eq!(world.logs_in(&world.first_password).await?, !after);
+        world.db.heal();
+    }
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_renewed_world_has_another_secret_and_the_same_function() -> Result<()> {
+    let mut world = World::builder(FAKE).start().await?;
+    world.rotate().await?;
+    let (pid, secret) = (world.function.pid(), world.secret.clone());
+    world.renew(|_| ()).await?;
+    assert_eq!(world.function.pid(), pid);
+    assert_ne!(world.secret, secret);
+    assert!(world.secrets.labels(&secret).await.is_err());
+    world.rotate().await?;
+    let password = world.password("AWSCURRENT").await?;
+    assert!(world.logs_in(&password).await?);
+    world.finish().await
+}
+
+#[tokio::test]
 async fn database_faults_cut_stall_and_strip() -> Result<()> {
     let world = World::builder(FAKE)
         .deadline(Duration::from_secs(3))
