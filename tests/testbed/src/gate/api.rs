@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::call::{Call, depth};
 use super::fault::{Fault, Nth, Rule, Watch};
 use super::traffic::{State, Traffic};
-use crate::background::eventually;
+use crate::background::{eventually, home};
 use crate::error::Result;
 use crate::http::{Server, serve};
 use crate::secrets::SecretsManager;
@@ -168,7 +168,8 @@ async fn listen(traffic: &Arc<Traffic>, address: SocketAddr) -> Result<Server> {
     let traffic = Arc::clone(traffic);
     serve(address, move |request| {
         let traffic = Arc::clone(&traffic);
-        async move { traffic.pass(request).await }
+        // What has arrived takes effect, whether or not its sender waits for the answer.
+        home(async move { traffic.pass(request).await })
     })
     .await
 }
