@@ -12,6 +12,7 @@
 mod create_secret;
 mod finish_secret;
 mod report;
+mod search;
 mod set_secret;
 mod strategy;
 mod superuser;
@@ -20,7 +21,6 @@ mod test_secret;
 use std::future::Future;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
@@ -32,7 +32,7 @@ use crate::password::Password;
 use crate::postgres::Connector;
 use crate::secret::{
     self, Admission, Instances, SecretDocument, SecretVersions, StagingLabel, Store, StoreError,
-    VersionId,
+    Value, VersionId,
 };
 use report::{Outcome, Report};
 use strategy::Strategy;
@@ -76,7 +76,11 @@ impl Rotator {
     ///
     /// # Errors
     /// [`Error`], for every way in which a step can fail. A step that failed can be called again.
-    pub async fn handle(&self, payload: Value, time_left: Duration) -> Result<(), Error> {
+    pub async fn handle(
+        &self,
+        payload: serde_json::Value,
+        time_left: Duration,
+    ) -> Result<(), Error> {
         let until = Instant::now() + time_left.saturating_sub(RESERVE.min(time_left / 2));
         let mut report = Report::begin();
         let result = match RotationEvent::try_from(payload) {
@@ -120,6 +124,36 @@ impl Rotator {
         }
     }
 
+    /// The labels, the current and the pending value, all at once.
+    async fn read(
+        &self,
+        event: &RotationEvent,
+        until: Instant,
+    ) -> (
+        Result<SecretVersions, Error>,
+        Result<Option<(VersionId, Value)>, Error>,
+        Result<Option<Value>, Error>,
+    ) {
+        let (secret, pending) = (&event.secret_id, StagingLabel::Pending);
+        tokio::join!(
+            within(
+                until,
+                "waiting for the labels (DescribeSecret)",
+                self.store.versions(secret)
+            ),
+            within(
+                until,
+                "waiting for AWSCURRENT (GetSecretValue)",
+                self.store.current(secret)
+            ),
+            within(
+                until,
+                "waiting for AWSPENDING (GetSecretValue)",
+                self.store.labelled(secret, pending, Some(&event.version))
+            ),
+        )
+    }
+
     /// Asked for before it is known to be needed: it takes no longer than what it waits with.
     async fn new_password(&self, step: Step) -> Result<Option<Password>, StoreError> {
         match step {
@@ -134,35 +168,13 @@ impl Rotator {
 }
 
 impl<'a> Rotation<'a> {
-    /// Reads labels, current and pending value, all at once; `None` where the rotation is over already.
+    /// Reads what the step works on; `None` where the rotation is over already.
     async fn begin(
         rotator: &'a Rotator,
         event: RotationEvent,
         until: Instant,
     ) -> Result<Option<Self>, Error> {
-        let Rotator {
-            config,
-            store,
-            instances,
-        } = rotator;
-        let secret = &event.secret_id;
-        let (versions, current, pending) = tokio::join!(
-            within(
-                until,
-                "waiting for the labels (DescribeSecret)",
-                store.versions(secret)
-            ),
-            within(
-                until,
-                "waiting for AWSCURRENT (GetSecretValue)",
-                store.current(secret)
-            ),
-            within(
-                until,
-                "waiting for AWSPENDING (GetSecretValue)",
-                store.labelled(secret, StagingLabel::Pending, Some(&event.version))
-            ),
-        );
+        let (versions, current, pending) = Box::pin(rotator.read(&event, until)).await;
         let versions = versions?;
         if versions.admit(&event.version)? == Admission::AlreadyCurrent {
             return Ok(None);
@@ -176,7 +188,7 @@ impl<'a> Rotation<'a> {
         if current_version.is_some()
             && current_version.as_ref() != versions.version_with(StagingLabel::Current)
         {
-            return Err(StoreError::Stale(secret.clone()).into());
+            return Err(StoreError::Stale(event.secret_id).into());
         }
         let current = SecretDocument::read(StagingLabel::Current, current)?;
         let pending = pending?
@@ -184,9 +196,9 @@ impl<'a> Rotation<'a> {
             .transpose()?;
         let strategy = Strategy::of(&current)?;
         Ok(Some(Self {
-            config,
-            store,
-            instances,
+            config: &rotator.config,
+            store: &rotator.store,
+            instances: &rotator.instances,
             event,
             versions,
             strategy,

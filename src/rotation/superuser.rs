@@ -1,13 +1,42 @@
 //! The superuser of alternating users: where it may be sent, and nowhere else.
 
+use super::strategy::Opening;
 use super::{Rotation, within};
 use crate::error::Error;
 use crate::login::{Endpoint, Login};
 use crate::secret::{Address, SecretId, StagingLabel, StoreError, SuperuserDocument};
 
+/// The superuser, once it is sure that the credential in use works: nothing is changed for a secret that is not the
+/// application's.
+pub(super) async fn open(rotation: &Rotation<'_>, superuser: &SecretId) -> Result<Opening, Error> {
+    let current = &rotation.current.login;
+    let superuser = find(rotation, superuser).await?;
+    let connector = rotation
+        .connector(rotation.until)
+        .hushing(&superuser.credentials.password);
+    let (in_use, above) = tokio::join!(connector.log_in(current), connector.log_in(&superuser));
+    let refused = |name: &str, login: &Login| Error::NoWorkingCredential {
+        target: login.to_string(),
+        tried: format!("{name}: password refused"),
+    };
+    let in_use = in_use.session(|| refused(StagingLabel::Current.as_str(), current));
+    let above = above.session(|| refused("AWSCURRENT of the superuser secret", &superuser));
+    match (in_use, above) {
+        (Ok(in_use), Ok(above)) => {
+            in_use.close().await;
+            Ok(Opening::Session(above))
+        }
+        (Ok(session), Err(error)) | (Err(error), Ok(session)) => {
+            session.close().await;
+            Err(error)
+        }
+        (Err(error), Err(_)) => Err(error),
+    }
+}
+
 /// Reads the superuser's secret and makes sure that its server is the rotated secret's own, or the writer behind it: its
 /// password goes nowhere else.
-pub(super) async fn find(rotation: &Rotation<'_>, secret: &SecretId) -> Result<Login, Error> {
+async fn find(rotation: &Rotation<'_>, secret: &SecretId) -> Result<Login, Error> {
     let value = rotation.store.labelled(secret, StagingLabel::Current, None);
     let value = within(
         rotation.until,
