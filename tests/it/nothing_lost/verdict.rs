@@ -57,7 +57,15 @@ impl Service<'_> {
             _ => self.holder("AWSCURRENT").await.as_deref() == Some(ended.token),
         };
         holds(done, Invariant::I6, || {
-            format!("{} says that it succeeded, and did not", STEPS[ended.step])
+            let line = ended.invocation.log.join(" ");
+            let outcome = line.split("\"outcome\":\"").nth(1);
+            let said = outcome
+                .and_then(|rest| rest.split('"').next())
+                .unwrap_or("nothing");
+            format!(
+                "{} says that it succeeded, and did not: {said}",
+                STEPS[ended.step]
+            )
         })
     }
 
