@@ -1,6 +1,6 @@
 //! What one of the two may do, the other may, whatever an administrator makes of the original: C26, C27.
 //!
-//! `EQUALITY_CASES` asks for more cases than CI runs; `EQUALITY_SEED`, as a failure prints it, for the same ones again.
+//! `EQUALITY_CASES` asks for more cases than CI runs, `EQUALITY_SEED` for others: a change is judged by the same ones.
 
 mod abilities;
 mod generated;
@@ -9,7 +9,6 @@ mod original;
 mod place;
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher as _, RandomState};
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
@@ -28,7 +27,7 @@ use crate::{warnings, world};
 
 #[test]
 fn c26_c27_what_one_may_do_the_other_may_at_every_rotation() {
-    let seed = number("EQUALITY_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let seed = number("EQUALITY_SEED").unwrap_or(1);
     let config = Config {
         cases: number("EQUALITY_CASES").map_or(CASES, |cases| u32::try_from(cases).unwrap()),
         failure_persistence: None,
