@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::unique;
 
 use super::{Alternating, Superuser};
-use crate::world;
+use crate::{created, failed, world};
 
 #[tokio::test]
 async fn c23_two_roles_take_turns_and_the_credential_before_stays_good() {
@@ -58,12 +58,7 @@ async fn c23_a_role_that_is_merely_called_a_clone_resets_nobody() {
         .await
         .unwrap();
 
-    let token = it.world.begin().await.unwrap();
-    it.world
-        .step("createSecret", &token)
-        .await
-        .success()
-        .unwrap();
+    let token = created(&it.world).await;
     let failed = it.world.step("setSecret", &token).await;
     let failure = failed.failure().unwrap();
     assert_eq!(failure.error_type, "ForeignTarget");
@@ -90,16 +85,8 @@ async fn c23_a_strangers_role_with_the_clones_name_is_left_alone() {
         .await
         .unwrap();
     let before = it.world.postgres.verifier(&it.clone_role()).await.unwrap();
-    let token = it.world.begin().await.unwrap();
-    it.world
-        .step("createSecret", &token)
-        .await
-        .success()
-        .unwrap();
-    assert_eq!(
-        it.world.step("setSecret", &token).await.error_type(),
-        Some("ForeignTarget")
-    );
+    let token = created(&it.world).await;
+    failed(&it.world.step("setSecret", &token).await, "ForeignTarget");
     assert_eq!(
         it.world.postgres.verifier(&it.clone_role()).await.unwrap(),
         before
@@ -122,12 +109,7 @@ async fn c23_a_name_too_long_for_a_clone_is_refused_by_create_secret() {
 #[tokio::test]
 async fn c25_set_secret_done_twice_and_by_two_at_once_is_the_same() {
     let it = Alternating::start().await;
-    let token = it.world.begin().await.unwrap();
-    it.world
-        .step("createSecret", &token)
-        .await
-        .success()
-        .unwrap();
+    let token = created(&it.world).await;
     for _ in 0..3 {
         it.world.step("setSecret", &token).await.success().unwrap();
     }

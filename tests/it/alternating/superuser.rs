@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::Postgres;
 
 use super::{Alternating, Superuser};
-use crate::{warnings, world};
+use crate::{created, failed, warnings, world};
 
 #[tokio::test]
 async fn c24_nothing_is_changed_unless_the_current_credential_logs_in() {
@@ -14,15 +14,10 @@ async fn c24_nothing_is_changed_unless_the_current_credential_logs_in() {
         .set_password(&it.world.role, "changed by hand")
         .await
         .unwrap();
-    let token = it.world.begin().await.unwrap();
-    it.world
-        .step("createSecret", &token)
-        .await
-        .success()
-        .unwrap();
-    assert_eq!(
-        it.world.step("setSecret", &token).await.error_type(),
-        Some("NoWorkingCredential")
+    let token = created(&it.world).await;
+    failed(
+        &it.world.step("setSecret", &token).await,
+        "NoWorkingCredential",
     );
     let clone = it
         .value(&format!(
@@ -39,12 +34,7 @@ async fn c24_a_superuser_who_is_refused_changes_nothing_and_is_named() {
     let it = Alternating::start().await;
     it.name_superuser(|value| value["password"] = json!("not the password"))
         .await;
-    let token = it.world.begin().await.unwrap();
-    it.world
-        .step("createSecret", &token)
-        .await
-        .success()
-        .unwrap();
+    let token = created(&it.world).await;
     let failed = it.world.step("setSecret", &token).await;
     let failure = failed.failure().unwrap();
     assert_eq!(failure.error_type, "NoWorkingCredential");
@@ -73,12 +63,7 @@ async fn c28_createrole_is_enough_for_who_made_the_original_or_was_given_admin_o
 async fn c28_a_lack_of_admin_prints_the_grant_that_mends_it() {
     let cluster = Postgres::options().version(16).start().await.unwrap();
     let it = Alternating::with(world(), &cluster, Superuser::Bare).await;
-    let token = it.world.begin().await.unwrap();
-    it.world
-        .step("createSecret", &token)
-        .await
-        .success()
-        .unwrap();
+    let token = created(&it.world).await;
     let failed = it.world.step("setSecret", &token).await;
     let failure = failed.failure().unwrap();
     assert_eq!(failure.error_type, "PermissionDenied");
