@@ -82,10 +82,14 @@ impl Scene {
             )
         };
         let away = faults.iter().find(|fault| is_away(fault));
+        let is_lock = |fault: &Fault| matches!(fault, Fault::Throughout(Condition::Locked));
+        let is_locked = faults.iter().any(is_lock);
         for fault in faults {
             match *fault {
                 // A server that is away already is neither stopped nor changed.
                 Fault::Meanwhile(_, Deed::Restart | Deed::Crash) if away.is_some() => {}
+                // The lock is held until the call has ended: an operator's change, for which the call waits, would never come.
+                Fault::Meanwhile(_, Deed::ChangeByHand) if is_locked => {}
                 Fault::Throughout(_) if away.is_some_and(|away| !std::ptr::eq(away, fault)) => {}
                 Fault::Message {
                     nth,
