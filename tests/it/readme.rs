@@ -19,7 +19,8 @@ const TYPED_ALONE: [&str; 4] = [
 ];
 
 /// Commands that nothing here can run, by their beginnings, and why.
-const UNTYPED: [(&str, &str); 8] = [
+const UNTYPED: [(&str, &str); 9] = [
+    ("NOTHING_LOST_SEED=", "the soak, which takes hours"),
     (
         "aws cloudformation set-stack-policy",
         "moto's CloudFormation makes no secret that a policy could protect",
