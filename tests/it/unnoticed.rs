@@ -86,11 +86,11 @@ async fn c29_a_hundred_rotations_a_third_of_them_killed_refuse_no_login() {
             if round % 3 == 0 {
                 // A different moment of a different step each time, from before the first message to after the last.
                 let moment = Duration::from_millis(round * 7 % 60);
-                let call = it.world.step(step, &token);
-                tokio::select! {
-                    _ = call => (),
-                    () = async { tokio::time::sleep(moment).await; it.world.function.kill().await } => (),
-                }
+                let kill = async {
+                    tokio::time::sleep(moment).await;
+                    it.world.function.kill().await;
+                };
+                let (_, ()) = tokio::join!(it.world.step(step, &token), kill);
             }
             it.world.step(step, &token).await.success().unwrap();
         }
