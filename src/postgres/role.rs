@@ -65,9 +65,11 @@ impl Connector<'_> {
                 session.place()
             )
         };
-        let hushed = |fault| self.failed(attempt(), session.without_password(fault));
-        let not_copied = changed.await.map_err(hushed)?;
-        if let Some(not_copied) = not_copied.filter(|names| !self.is_hushed(session, names)) {
+        let own = &session.password;
+        let not_copied = changed
+            .await
+            .map_err(|fault| self.failed(own, attempt(), fault))?;
+        if let Some(not_copied) = not_copied.filter(|names| !self.is_hushed(own, names)) {
             tracing::warn!(role = %credentials.role, not_copied, "the clone is not in everything its original's equal");
         }
         Ok(())
@@ -93,8 +95,8 @@ impl Connector<'_> {
         pair: Option<&Pair>,
     ) -> Result<Identity, DatabaseError> {
         let failed = |fault| {
-            let fault = session.without_password(fault);
-            self.failed(format!("run SELECT 1 {}", session.place()), fault)
+            let attempt = format!("run SELECT 1 {}", session.place());
+            self.failed(&session.password, attempt, fault)
         };
         let sql = pair.map_or_else(
             || statement::IDENTITY.to_owned(),

@@ -66,7 +66,7 @@ pub(crate) struct Session {
     at: Endpoint,
     role: RoleName,
     /// What it logged in with, which the server's messages must not tell either.
-    password: Password,
+    pub(super) password: Password,
     until: Instant,
     challenge: Challenge,
 }
@@ -87,25 +87,27 @@ impl<'a> Connector<'a> {
             Ok(session) => LoginOutcome::In(session),
             Err(Fault::Refused) => LoginOutcome::Refused,
             Err(fault) => {
-                let fault = fault.without(login.credentials.password.expose());
-                LoginOutcome::Unknown(self.failed(format!("log in to {login}"), fault))
+                let own = &login.credentials.password;
+                LoginOutcome::Unknown(self.failed(own, format!("log in to {login}"), fault))
             }
         }
     }
 
-    /// An error of this rotation's, without what must not be told.
-    pub(super) fn failed(&self, attempt: String, fault: Fault) -> DatabaseError {
-        let hushed = self.hushed.iter().flatten();
+    /// An error of this rotation's, without what must not be told; `own` is what the session logs in with.
+    pub(super) fn failed(&self, own: &Password, attempt: String, fault: Fault) -> DatabaseError {
+        let hushed = self.hushed(own);
         let fault = hushed.fold(fault, |fault, password| fault.without(password.expose()));
         DatabaseError { attempt, fault }
     }
 
-    /// Whether a server's text repeats a password that it must not tell.
-    pub(super) fn is_hushed(&self, session: &Session, text: &str) -> bool {
-        let passwords = self.hushed.iter().flatten().copied();
-        passwords
-            .chain([&session.password])
+    /// Whether a server's text repeats what must not be told.
+    pub(super) fn is_hushed(&self, own: &Password, text: &str) -> bool {
+        self.hushed(own)
             .any(|password| text.contains(password.expose()))
+    }
+
+    fn hushed(&self, own: &'a Password) -> impl Iterator<Item = &'a Password> {
+        self.hushed.into_iter().flatten().chain([own])
     }
 
     async fn open(&self, login: &Login) -> Result<Session, Fault> {
@@ -209,11 +211,6 @@ impl<'a> Connector<'a> {
 }
 
 impl Session {
-    /// The same fault, but for a message that repeats the session's password.
-    pub(super) fn without_password(&self, fault: Fault) -> Fault {
-        fault.without(self.password.expose())
-    }
-
     /// The role and where it is logged in, for a message.
     pub(super) fn place(&self) -> String {
         format!(

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::report::Outcome;
-use super::{Rotation, warn_of_clear_text, within};
+use super::{Rotation, refused, warn_of_clear_text, within};
 use crate::error::Error;
 use crate::postgres::LoginOutcome;
 use crate::secret::{SecretDocument, StagingLabel};
@@ -59,11 +59,7 @@ async fn look(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<(), E
             );
         }
         LoginOutcome::Refused => {
-            let tried = format!("{}: password refused", StagingLabel::Pending);
-            return Err(Error::NoWorkingCredential {
-                target: pending.login.to_string(),
-                tried,
-            });
+            return Err(refused(StagingLabel::Pending.as_str(), &pending.login));
         }
     }
     Ok(())

@@ -250,6 +250,14 @@ impl<'a> Rotation<'a> {
     }
 }
 
+/// A login whose password the database does not take, by the name of the version that it is from.
+fn refused(version: &str, login: &Login) -> Error {
+    Error::NoWorkingCredential {
+        target: login.to_string(),
+        tried: format!("{version}: password refused"),
+    }
+}
+
 /// Says that a login is about to go over the network in clear text.
 fn warn_of_clear_text(login: &Login) {
     if login.endpoint.tls == TlsMode::Disabled {

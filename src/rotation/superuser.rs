@@ -1,7 +1,7 @@
 //! The superuser of alternating users: where it may be sent, and nowhere else.
 
 use super::strategy::Opening;
-use super::{Rotation, within};
+use super::{Rotation, refused, within};
 use crate::error::Error;
 use crate::login::{Endpoint, Login};
 use crate::secret::{Address, SecretId, StagingLabel, StoreError, SuperuserDocument};
@@ -15,10 +15,6 @@ pub(super) async fn open(rotation: &Rotation<'_>, superuser: &SecretId) -> Resul
         .connector(rotation.until)
         .hushing(&superuser.credentials.password);
     let (in_use, above) = tokio::join!(connector.log_in(current), connector.log_in(&superuser));
-    let refused = |name: &str, login: &Login| Error::NoWorkingCredential {
-        target: login.to_string(),
-        tried: format!("{name}: password refused"),
-    };
     let in_use = in_use.session(|| refused(StagingLabel::Current.as_str(), current));
     let above = above.session(|| refused("AWSCURRENT of the superuser secret", &superuser));
     match (in_use, above) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::report::Outcome;
-use super::{Rotation, warn_of_clear_text};
+use super::{Rotation, refused, warn_of_clear_text};
 use crate::error::Error;
 use crate::postgres::{LoginOutcome, Session};
 use crate::secret::{SecretDocument, StagingLabel};
@@ -50,11 +50,7 @@ async fn log_in(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<Ses
                 pause = LONGEST_PAUSE.min(pause * 2);
             }
             LoginOutcome::Refused => {
-                let tried = format!("{}: password refused", StagingLabel::Pending);
-                return Err(Error::NoWorkingCredential {
-                    target: pending.login.to_string(),
-                    tried,
-                });
+                return Err(refused(StagingLabel::Pending.as_str(), &pending.login));
             }
         }
     }
