@@ -8,7 +8,8 @@ use crate::postgres::{LoginOutcome, Session};
 use crate::secret::{SecretDocument, StagingLabel, StoreError, VersionId};
 
 /// The role itself, with the first of its passwords that works: the current one, as in every rotation that goes well;
-/// the pending one, if an earlier call came this far; then whatever the secret still remembers.
+/// the pending one, if an earlier call came this far; then whatever the secret still remembers. The pending one once more
+/// at the end: another call may have found what worked, and replaced it.
 pub(super) async fn open(
     rotation: &Rotation<'_>,
     pending: &SecretDocument,
@@ -24,11 +25,7 @@ pub(super) async fn open(
     {
         return Ok(Opening::Session(session));
     }
-    if let Some(session) = search
-        .log_in(StagingLabel::Pending.as_str(), &pending.login)
-        .await?
-    {
-        session.close().await;
+    if search.is_set("AWSPENDING", pending).await? {
         return Ok(Opening::AlreadySet);
     }
     let mut found = search.previous().await?;
@@ -36,6 +33,9 @@ pub(super) async fn open(
         found = search.history().await?;
     }
     let Some(session) = found else {
+        if search.is_set("AWSPENDING again", pending).await? {
+            return Ok(Opening::AlreadySet);
+        }
         return Err(search.failed());
     };
     // Others may have worked on the secret meanwhile: a call that comes late must not undo what came after it.
@@ -72,6 +72,16 @@ impl Search<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether the change was made.
+    async fn is_set(&mut self, name: &str, pending: &SecretDocument) -> Result<bool, Error> {
+        let session = self.log_in(name, &pending.login).await?;
+        let is_set = session.is_some();
+        if let Some(session) = session {
+            session.close().await;
+        }
+        Ok(is_set)
     }
 
     async fn previous(&mut self) -> Result<Option<Session>, Error> {

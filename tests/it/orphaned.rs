@@ -1,10 +1,13 @@
 //! A password that no label leads to any more, found again: C14.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testbed::{Fault, World};
 
 use super::lost_and_found::value_with;
-use super::{cancel, created, failed, set_password, warnings, world};
+use super::{cancel, created, failed, second_function, set_password, warnings, world};
 
 /// A rotation that was cancelled after the `ALTER ROLE`, its label removed; the password it left behind.
 async fn cancelled_after_the_change(world: &World) -> (String, String) {
@@ -76,11 +79,41 @@ async fn c14_the_newest_ten_older_versions_are_tried_newest_first_and_no_more() 
     assert!(at[10..].iter().all(Option::is_none), "{message}");
     assert_eq!(
         world.postgres.refusals(&world.role, from).len(),
-        12,
-        "current, pending and ten"
+        13,
+        "current, pending, ten, and pending again"
     );
 
     set_password(&world, "an older password 3").await;
+    world.steps(&token).await.unwrap();
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c14_of_two_calls_at_once_that_search_one_sets_the_password_and_both_succeed() {
+    let world = world().start().await.unwrap();
+    cancelled_after_the_change(&world).await;
+    let token = created(&world).await;
+    // The whole other call, after this one has been refused with AWSCURRENT and AWSPENDING.
+    let (other, event) = (
+        second_function(&world).await,
+        world.event("setSecret", &token),
+    );
+    let other = Arc::new((other, event));
+    world.api.before("ListSecretVersionIds", 1, move |_| {
+        let other = Arc::clone(&other);
+        async move {
+            let (function, event) = &*other;
+            let set = function.invoke(event, Duration::from_secs(10)).await;
+            set.success().unwrap();
+        }
+    });
+    let from = world.postgres.mark();
+    let set = world.step("setSecret", &token).await;
+    set.success().unwrap();
+    assert!(set.log.iter().any(|line| line.contains("already set")));
+    let changes = world.postgres.statements(&world.role, from);
+    let changes = changes.iter().filter(|one| one.sql.contains("ALTER ROLE"));
+    assert_eq!(changes.count(), 1);
     world.steps(&token).await.unwrap();
     world.finish().await.unwrap();
 }
