@@ -21,7 +21,7 @@ impl Password {
     }
 
     /// Whether `text`, written by somebody else, repeats this password.
-    pub fn is_in(&self, text: &str) -> bool {
+    pub(crate) fn is_in(&self, text: &str) -> bool {
         !self.0.is_empty() && text.contains(self.expose())
     }
 }

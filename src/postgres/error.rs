@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio_postgres::error::DbError;
 
+use crate::password::Password;
+
 /// What was tried on a database, and why it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {attempt}")]
@@ -173,11 +175,8 @@ impl Fault {
     }
 
     /// The same fault, but for a message that repeats `secret`.
-    pub(super) fn without(mut self, secret: &str) -> Self {
-        if let Some(said) = self
-            .complaint()
-            .filter(|said| said.message.contains(secret))
-        {
+    pub(super) fn without(mut self, secret: &Password) -> Self {
+        if let Some(said) = self.complaint().filter(|said| secret.is_in(&said.message)) {
             WITHHELD.clone_into(&mut said.message);
         }
         self

@@ -147,7 +147,6 @@ impl Session {
     ) -> Result<Option<String>, Fault> {
         let role = &change.credentials.role;
         let secret = secret(change.credentials, transport, encryption)?;
-        let secret = secret.expose();
         let mut pause = FIRST_PAUSE;
         loop {
             let (lock, statement) = self.bounds();
@@ -157,8 +156,8 @@ impl Session {
                 encryption: (transport == PasswordTransport::Plaintext).then(|| encryption.name()),
             };
             let sql = Password::new(match change.pair {
-                None => statement::set_own_password(role, secret, terms),
-                Some(pair) => statement::set_password_in_pair(pair, role, secret, terms),
+                None => statement::set_own_password(role, secret.expose(), terms),
+                Some(pair) => statement::set_password_in_pair(pair, role, secret.expose(), terms),
             });
             match self.run(sql.expose()).await {
                 Err(Fault::Conflict(_)) if pause <= LAST_PAUSE => {
@@ -166,12 +165,12 @@ impl Session {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
-                Err(fault) => return Err(refusal(fault.without(secret))),
+                Err(fault) => return Err(refusal(fault.without(&secret))),
                 Ok(row) => {
                     let mut names = row.into_iter().flatten();
                     return Ok(names
                         .next()
-                        .filter(|names| !names.is_empty() && !names.contains(secret)));
+                        .filter(|names| !names.is_empty() && !secret.is_in(names)));
                 }
             }
         }
@@ -236,7 +235,8 @@ mod tests {
 
     fn said(code: &str, message: &str) -> Fault {
         let (code, message) = (code.to_owned(), message.to_owned());
-        refusal(Fault::Failed(Complaint { code, message }).without("s3cret"))
+        let secret = Password::new("s3cret".to_owned());
+        refusal(Fault::Failed(Complaint { code, message }).without(&secret))
     }
 
     #[test]

@@ -96,14 +96,13 @@ impl<'a> Connector<'a> {
     /// An error of this rotation's, without what must not be told; `own` is what the session logs in with.
     pub(super) fn failed(&self, own: &Password, attempt: String, fault: Fault) -> DatabaseError {
         let hushed = self.hushed(own);
-        let fault = hushed.fold(fault, |fault, password| fault.without(password.expose()));
+        let fault = hushed.fold(fault, Fault::without);
         DatabaseError { attempt, fault }
     }
 
     /// Whether a server's text repeats what must not be told.
     pub(super) fn is_hushed(&self, own: &Password, text: &str) -> bool {
-        self.hushed(own)
-            .any(|password| text.contains(password.expose()))
+        self.hushed(own).any(|password| password.is_in(text))
     }
 
     fn hushed(&self, own: &'a Password) -> impl Iterator<Item = &'a Password> {
