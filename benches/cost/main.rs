@@ -52,26 +52,26 @@ async fn rotations(world: &World, roles: &[String]) -> Result<(Vec<Run>, Vec<Run
 }
 
 /// What a strategy's rotation may cost: CPU of a cold and of a warm one, in ms; calls that wait for one another and
-/// connections, in each step.
+/// connections, in each step. No budget was agreed on for the CPU of alternating users.
 #[derive(Clone, Copy)]
 struct Budget {
-    cold: f64,
-    warm: f64,
+    cold: Option<f64>,
+    warm: Option<f64>,
     depth: [usize; 4],
     connections: [usize; 4],
 }
 
 const SINGLE_USER: Budget = Budget {
-    cold: 30.0,
-    warm: 12.0,
+    cold: Some(30.0),
+    warm: Some(12.0),
     depth: [2, 1, 1, 2],
     connections: [0, 1, 1, 1],
 };
 
 /// One connection and one call more: the superuser's, and its secret.
 const ALTERNATING_USERS: Budget = Budget {
-    cold: 33.0,
-    warm: 15.0,
+    cold: None,
+    warm: None,
     depth: [2, 2, 1, 2],
     connections: [0, 2, 1, 1],
 };
@@ -180,7 +180,7 @@ fn times(strategy: &str, budget: Budget, cold: &[Run], warm: &[Run]) {
         "whole rotation, cold",
         cold,
         &|run| Some(run.whole),
-        Some((budget.cold, Some(20.0))),
+        budget.cold.map(|most| (most, Some(20.0))),
     );
     for (at, step) in STEPS.iter().enumerate() {
         line(
@@ -194,7 +194,7 @@ fn times(strategy: &str, budget: Budget, cold: &[Run], warm: &[Run]) {
         "whole rotation, warm",
         warm,
         &|run| Some(run.whole),
-        Some((budget.warm, None)),
+        budget.warm.map(|most| (most, None)),
     );
 }
 
