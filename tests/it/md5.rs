@@ -4,7 +4,7 @@ use testbed::world::Builder;
 use testbed::{DbFault, Postgres, World};
 use tokio::sync::OnceCell;
 
-use super::{created, eventually, world};
+use super::{created, eventually, stored_verifier, version_logs_in, world};
 
 /// A server that makes md5 verifiers; SCRAM is demanded of all but the roles in `legacy`.
 async fn md5_cluster() -> Postgres {
@@ -31,36 +31,23 @@ async fn c19_an_md5_server_gets_an_md5_verifier() {
         .await
         .unwrap();
     world.rotate().await.unwrap();
-    let verifier = cluster.verifier(&world.role).await.unwrap().unwrap();
+    let verifier = stored_verifier(&world).await.unwrap();
     assert!(
         verifier.starts_with("md5") && verifier.len() == 35,
         "{verifier}"
     );
-    assert!(
-        world
-            .logs_in(&world.password("AWSCURRENT").await.unwrap())
-            .await
-            .unwrap()
-    );
+    assert!(version_logs_in(&world, "AWSCURRENT").await);
     world.finish().await.unwrap();
 }
 
 #[tokio::test]
 async fn c19_an_md5_verifier_that_pg_hba_would_lock_out_is_replaced_by_scram() {
-    let cluster = md5_cluster().await;
-    let world = world().postgres(&cluster).start().await.unwrap();
-    let scram = testbed::Verifier::Scram.of(&world.role, &world.first_password);
-    cluster.set_verifier(&world.role, &scram).await.unwrap();
+    let world = scram_on_md5(world()).await;
     for _ in 0..2 {
         world.rotate().await.unwrap();
-        let verifier = cluster.verifier(&world.role).await.unwrap().unwrap();
+        let verifier = stored_verifier(&world).await.unwrap();
         assert!(verifier.starts_with("SCRAM-SHA-256$"), "{verifier}");
-        assert!(
-            world
-                .logs_in(&world.password("AWSCURRENT").await.unwrap())
-                .await
-                .unwrap()
-        );
+        assert!(version_logs_in(&world, "AWSCURRENT").await);
     }
     world.finish().await.unwrap();
 }
@@ -121,11 +108,6 @@ async fn c20_a_text_that_an_md5_server_would_make_a_lock_out_of_is_no_lock_out()
         .plaintext_at_the_server();
     let world = scram_on_md5(text).await;
     world.rotate().await.unwrap();
-    assert!(
-        world
-            .logs_in(&world.password("AWSCURRENT").await.unwrap())
-            .await
-            .unwrap()
-    );
+    assert!(version_logs_in(&world, "AWSCURRENT").await);
     world.finish().await.unwrap();
 }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::alternating::Alternating;
 use super::readme::{README, alone, block};
-use super::{created, failed, world};
+use super::{created, failed, version_logs_in, world};
 
 #[tokio::test]
 async fn the_current_value_is_read_as_the_readme_reads_it() {
@@ -89,9 +89,9 @@ async fn the_value_before_comes_back_and_rotation_goes_on_from_there() {
         "another value is shown"
     );
     assert!(it.current().await == before, "another value is current");
-    assert!(it.current_logs_in().await);
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
     it.world.rotate().await.unwrap();
-    assert!(it.current_logs_in().await);
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
     it.world.finish().await.unwrap();
 }
 

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use testbed::{Fault, World};
 
 use super::lost_and_found::value_with;
-use super::{cancel, created, failed, second_function, set_password, warnings, world};
+use super::{
+    cancel, created, failed, second_function, set_password, version_logs_in, warnings, world,
+};
 
 /// A rotation that was cancelled after the `ALTER ROLE`, its label removed; the password it left behind.
 async fn cancelled_after_the_change(world: &World) -> (String, String) {
@@ -36,12 +38,7 @@ async fn c14_a_password_orphaned_by_a_cancelled_rotation_is_found_again() {
         "{warnings:?}"
     );
     world.steps(&token).await.unwrap();
-    assert!(
-        world
-            .logs_in(&world.password("AWSCURRENT").await.unwrap())
-            .await
-            .unwrap()
-    );
+    assert!(version_logs_in(&world, "AWSCURRENT").await);
     world.finish().await.unwrap();
 }
 

@@ -5,7 +5,10 @@ use testbed::{Fault, World};
 
 use super::interrupted::begun;
 use super::server::{Say, Server, usual};
-use super::{become_pending, created, failed, of_both_strategies, set_password, warnings, world};
+use super::{
+    become_pending, created, failed, of_both_strategies, set_password, version_logs_in, warnings,
+    world,
+};
 
 /// finishSecret must fail with this error and leave the labels where they are.
 async fn stays_pending(world: &World, token: &str, name: &str) -> String {
@@ -160,12 +163,7 @@ async fn c47_an_inconclusive_look_does_not_hold_the_label_back_and_is_warned_of(
         assert_eq!(world.version("AWSCURRENT").await.unwrap(), Some(token));
         world.db.heal();
         world.db.open().await.unwrap();
-        assert!(
-            world
-                .logs_in(&world.password("AWSCURRENT").await.unwrap())
-                .await
-                .unwrap()
-        );
+        assert!(version_logs_in(&world, "AWSCURRENT").await);
     }
     world.finish().await.unwrap();
 }

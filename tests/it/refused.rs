@@ -3,7 +3,7 @@
 use testbed::Postgres;
 
 use super::server::{Say, Server, usual};
-use super::{become_current, created, failed, given, second_function, world};
+use super::{become_current, created, failed, given, second_function, version_logs_in, world};
 
 /// setSecret on a server that answers the change so, the n-th time that it hears it.
 async fn change_answered(
@@ -130,12 +130,7 @@ async fn c21_two_callers_at_once_both_succeed() {
             one.success().unwrap();
             two.success().unwrap();
         }
-        assert!(
-            world
-                .logs_in(&world.password("AWSCURRENT").await.unwrap())
-                .await
-                .unwrap()
-        );
+        assert!(version_logs_in(&world, "AWSCURRENT").await);
     }
     assert!(
         !second

@@ -5,7 +5,7 @@ use testbed::{Postgres, Secret, unique};
 
 use super::{Alternating, Superuser};
 use crate::server::{Say, Server, usual};
-use crate::{cancel, created, failed, world};
+use crate::{cancel, created, failed, version_logs_in, world};
 
 /// A new rotation's setSecret must fail so, naming the superuser, and leave the pair as it was.
 async fn fails(it: &Alternating, name: &str) -> String {
@@ -14,7 +14,7 @@ async fn fails(it: &Alternating, name: &str) -> String {
     let before = postgres.verifier(&clone).await.unwrap();
     let message = failed(&it.world.step("setSecret", &token).await, name);
     assert_eq!(postgres.verifier(&clone).await.unwrap(), before, "{name}");
-    assert!(it.current_logs_in().await, "{name}");
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await, "{name}");
     cancel(&it.world).await;
     message
 }

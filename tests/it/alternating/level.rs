@@ -3,7 +3,7 @@
 use testbed::unique;
 
 use super::{Alternating, Superuser};
-use crate::{created, failed, world};
+use crate::{created, failed, version_logs_in, world};
 
 #[tokio::test]
 async fn c26_the_clone_is_brought_level_at_every_rotation() {
@@ -52,7 +52,7 @@ async fn c26_the_clone_is_brought_level_at_every_rotation() {
         it.value(&state(&clone)).await,
         it.value(&state(&original)).await
     );
-    assert!(it.current_logs_in().await);
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
     it.world.finish().await.unwrap();
 }
 

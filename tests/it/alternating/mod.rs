@@ -148,15 +148,6 @@ impl Alternating {
         (text(&value, "username"), text(&value, "password"))
     }
 
-    pub(super) async fn current_logs_in(&self) -> bool {
-        let (role, password) = self.current().await;
-        self.world
-            .postgres
-            .logs_in(&role, &password, &self.world.database)
-            .await
-            .unwrap()
-    }
-
     pub(super) async fn value(&self, sql: &str) -> Option<String> {
         self.world.postgres.value(sql).await.unwrap()
     }

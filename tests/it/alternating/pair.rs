@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::unique;
 
 use super::{Alternating, Superuser};
-use crate::{created, failed, world};
+use crate::{created, failed, second_function, version_logs_in, world};
 
 #[tokio::test]
 async fn c23_two_roles_take_turns_and_the_credential_before_stays_good() {
@@ -16,7 +16,7 @@ async fn c23_two_roles_take_turns_and_the_credential_before_stays_good() {
         let (role, password) = it.current().await;
         assert_eq!(&role, expected);
         assert_ne!(password, before.1);
-        assert!(it.current_logs_in().await);
+        assert!(version_logs_in(&it.world, "AWSCURRENT").await);
         assert!(
             it.world
                 .postgres
@@ -91,7 +91,7 @@ async fn c23_a_strangers_role_with_the_clones_name_is_left_alone() {
         it.world.postgres.verifier(&it.clone_role()).await.unwrap(),
         before
     );
-    assert!(it.current_logs_in().await);
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
     it.world.finish().await.unwrap();
 }
 
@@ -113,13 +113,7 @@ async fn c25_set_secret_done_twice_and_by_two_at_once_is_the_same() {
     for _ in 0..3 {
         it.world.step("setSecret", &token).await.success().unwrap();
     }
-    let second = testbed::Function::builder(env!("CARGO_BIN_EXE_db-rotation"))
-        .env("SECRETS_MANAGER_ENDPOINT", &it.world.api.url())
-        .env(
-            "PGSSLROOTCERT",
-            &it.world.postgres.ca_pem_path().to_string_lossy(),
-        );
-    let second = second.start().await.unwrap();
+    let second = second_function(&it.world).await;
     let event = it.world.event("setSecret", &token);
     let (one, two) = tokio::join!(
         it.world.step("setSecret", &token),
@@ -133,6 +127,6 @@ async fn c25_set_secret_done_twice_and_by_two_at_once_is_the_same() {
         .await
         .success()
         .unwrap();
-    assert!(it.current_logs_in().await);
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
     it.world.finish().await.unwrap();
 }

@@ -3,7 +3,7 @@
 use testbed::Fault;
 
 use super::Alternating;
-use crate::{created, failed};
+use crate::{created, failed, version_logs_in};
 
 #[tokio::test]
 async fn c47_a_clone_that_was_never_made_or_is_refused_is_never_promoted() {
@@ -15,7 +15,7 @@ async fn c47_a_clone_that_was_never_made_or_is_refused_is_never_promoted() {
         let message = failed(&finish, "NoWorkingCredential");
         assert!(message.contains(&clone), "{message}");
         assert_eq!(it.world.labels().await.unwrap(), labels);
-        assert!(it.current_logs_in().await);
+        assert!(version_logs_in(&it.world, "AWSCURRENT").await);
     };
     is_refused().await;
     it.world.step("setSecret", &token).await.success().unwrap();
@@ -41,11 +41,14 @@ async fn c29_a_stale_current_value_never_changes_the_role_in_use() {
         .answer("GetSecretValue AWSCURRENT", 1.., Fault::Stale);
     for step in ["createSecret", "setSecret"] {
         failed(&it.world.step(step, &token).await, "AwsCallFailed");
-        assert!(it.current_logs_in().await, "after {step}");
+        assert!(
+            version_logs_in(&it.world, "AWSCURRENT").await,
+            "after {step}"
+        );
     }
     it.world.api.heal();
     it.world.steps(&token).await.unwrap();
-    assert!(it.current_logs_in().await);
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
     it.world.finish().await.unwrap();
 }
 
@@ -59,7 +62,7 @@ async fn c29_a_step_that_comes_early_promotes_nothing_without_a_look() {
         "DatabaseUnreachable",
     );
     it.world.db.open().await.unwrap();
-    assert!(it.current_logs_in().await);
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
     it.world.steps(&token).await.unwrap();
     it.world.finish().await.unwrap();
 }

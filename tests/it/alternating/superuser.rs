@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::Postgres;
 
 use super::{Alternating, Superuser};
-use crate::{created, failed, warnings, world};
+use crate::{created, failed, version_logs_in, warnings, world};
 
 #[tokio::test]
 async fn c24_nothing_is_changed_unless_the_current_credential_logs_in() {
@@ -53,7 +53,7 @@ async fn c28_createrole_is_enough_for_who_made_the_original_or_was_given_admin_o
         for _ in 0..3 {
             let rotation = it.world.rotate().await.unwrap();
             assert!(warnings(&rotation.steps[1].1).is_empty(), "{kind:?}");
-            assert!(it.current_logs_in().await, "{kind:?}");
+            assert!(version_logs_in(&it.world, "AWSCURRENT").await, "{kind:?}");
         }
         it.world.finish().await.unwrap();
     }

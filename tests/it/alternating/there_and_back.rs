@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::Session;
 
 use super::{Alternating, Superuser};
-use crate::{become_current, world};
+use crate::{become_current, version_logs_in, world};
 
 /// The owner writes `masterarn` into the secret, or takes it out.
 async fn alternates(it: &Alternating, yes: bool) {
@@ -21,7 +21,7 @@ async fn alternates(it: &Alternating, yes: bool) {
 async fn rotates_to(it: &Alternating, role: &str) {
     it.world.rotate().await.unwrap();
     assert_eq!(it.current().await.0, role);
-    assert!(it.current_logs_in().await);
+    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
 }
 
 async fn session(it: &Alternating) -> Session {

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::faults::{Armed, HASTE};
 use super::invariants::Broken;
+use super::scene::Scene;
 use super::schedule::Fault;
 use super::service::Service;
 
@@ -26,7 +27,7 @@ pub(super) struct Ended<'a> {
 }
 
 impl Service<'_> {
-    pub(super) async fn arm(&mut self, faults: &[Fault], step: usize, token: &str) -> Armed {
+    async fn arm(&mut self, faults: &[Fault], step: usize, token: &str) -> Armed {
         if step == 1 {
             self.told.insert(token.to_owned());
         }
@@ -39,12 +40,6 @@ impl Service<'_> {
             armed.deadline = armed.deadline.min(HASTE);
         }
         armed
-    }
-
-    pub(super) async fn invoke(&self, step: usize, token: &str, deadline: Duration) -> Invocation {
-        let world = &self.scene.world;
-        let event = world.event(STEPS[step], token);
-        world.invoke_on(&world.function, &event, deadline).await
     }
 
     /// Looks at a call that has ended.
@@ -94,16 +89,33 @@ impl Service<'_> {
         token: &str,
         patience: Duration,
     ) -> (Invocation, Armed) {
+        let alone = async |_: &Scene, _| ();
+        let (invocation, armed, ()) = self.accompanied(faults, step, token, patience, alone).await;
+        (invocation, armed)
+    }
+
+    /// One call, what befalls it, and what others do at the same time, within the same deadline.
+    pub(super) async fn accompanied<T>(
+        &mut self,
+        faults: &[Fault],
+        step: usize,
+        token: &str,
+        patience: Duration,
+        others: impl AsyncFnOnce(&Scene, Duration) -> T,
+    ) -> (Invocation, Armed, T) {
         let mut armed = self.arm(faults, step, token).await;
         let deadline = armed.deadline.min(patience);
         let ended = Notify::new();
         let call = async {
-            let invocation = self.invoke(step, token, deadline).await;
+            let world = &self.scene.world;
+            let event = world.event(STEPS[step], token);
+            let invocation = world.invoke_on(&world.function, &event, deadline).await;
             ended.notify_one();
             invocation
         };
-        let (invocation, ()) = tokio::join!(call, armed.work(&ended));
-        (invocation, armed)
+        let (invocation, others, ()) =
+            tokio::join!(call, others(self.scene, deadline), armed.work(&ended));
+        (invocation, armed, others)
     }
 }
 

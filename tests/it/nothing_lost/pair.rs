@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testbed::{Function, Invocation, Secret, unique};
 
 use super::super::alternating::Alternating;
-use super::super::{failed, second_function};
+use super::super::{failed, second_function, version_logs_in};
 
 /// The other secret, with the same value at first, and the function that rotates it.
 struct Twin {
@@ -80,7 +80,7 @@ async fn c25_two_secrets_of_one_pair_wait_for_each_other_and_the_last_has_its_wa
                 .unwrap(),
         ];
         assert_ne!(works[0], works[1], "one of them, and no mixture");
-        assert!(it.current_logs_in().await);
+        assert!(version_logs_in(&it.world, "AWSCURRENT").await);
         let (role, password) = twin.credentials(&it, "AWSCURRENT").await;
         assert!(
             world

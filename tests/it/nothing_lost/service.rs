@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use testbed::Invocation;
 use testbed::world::STEPS;
-use tokio::sync::Notify;
 
 use super::boundaries::Map;
 use super::call::TEST;
@@ -124,21 +123,13 @@ impl<'a> Service<'a> {
     /// The same call twice at once, the second by another process that nothing befalls.
     async fn twice(&mut self, faults: &[Fault]) -> Result<(), Broken> {
         let (token, step) = self.due().await;
-        let mut armed = self.arm(faults, step, &token).await;
         let event = self.scene.world.event(STEPS[step], &token);
-        let other = &self.scene.neighbour.function;
-        let deadline = armed.deadline;
-        let ended = Notify::new();
-        let call = async {
-            let invocation = self.invoke(step, &token, deadline).await;
-            ended.notify_one();
-            invocation
+        let twin = async |scene: &Scene, deadline| {
+            let other = &scene.neighbour.function;
+            scene.world.invoke_on(other, &event, deadline).await
         };
-        let (invocation, twin, ()) = tokio::join!(
-            call,
-            self.scene.world.invoke_on(other, &event, deadline),
-            armed.work(&ended)
-        );
+        let (invocation, armed, twin) =
+            self.accompanied(faults, step, &token, PATIENCE, twin).await;
         let mut twin_armed = Armed::only(armed.hands.clone());
         twin_armed.estranged = armed.estranged;
         self.ended(step, &token, &invocation, faults, armed, true)
@@ -158,16 +149,10 @@ impl<'a> Service<'a> {
     async fn beside(&mut self, faults: &[Fault]) -> Result<(), Broken> {
         let (token, step) = self.due().await;
         self.scene.is_neighbour_used = true;
-        let mut armed = self.arm(faults, step, &token).await;
-        let deadline = armed.deadline;
-        let ended = Notify::new();
-        let call = async {
-            let invocation = self.invoke(step, &token, deadline).await;
-            ended.notify_one();
-            invocation
-        };
-        let (invocation, rotated, ()) =
-            tokio::join!(call, self.scene.neighbour.rotate(), armed.work(&ended));
+        let neighbour = async |scene: &Scene, _| scene.neighbour.rotate().await;
+        let (invocation, armed, rotated) = self
+            .accompanied(faults, step, &token, PATIENCE, neighbour)
+            .await;
         self.ended(step, &token, &invocation, faults, armed, true)
             .await?;
         self.progress(&token, step, &invocation).await;
