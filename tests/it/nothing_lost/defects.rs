@@ -43,6 +43,26 @@ async fn every_deliberate_defect_is_caught() {
     assert!(missed.is_empty(), "nobody noticed {missed:?}");
 }
 
+#[test]
+fn every_deliberate_defect_still_fits_the_sources() {
+    for defect in defects() {
+        let patch = std::fs::read_to_string(&defect).unwrap();
+        for of_file in patch.split("--- a/").skip(1) {
+            let (path, hunks) = of_file.split_once('\n').unwrap();
+            let source = std::fs::read_to_string(Path::new(HOME).join(path)).unwrap();
+            for hunk in hunks.split("\n@@").skip(1) {
+                let replaced = hunk.lines().skip(1).filter(|line| !line.starts_with('+'));
+                let replaced: Vec<_> = replaced.map(|line| line.get(1..).unwrap_or("")).collect();
+                assert!(
+                    source.contains(&replaced.join("\n")),
+                    "{} changes what is not in {path}: {hunk}",
+                    defect.display()
+                );
+            }
+        }
+    }
+}
+
 fn defects() -> Vec<PathBuf> {
     let folder = Path::new(HOME).join("tests/it/nothing_lost/defects");
     let mut patches: Vec<_> = std::fs::read_dir(folder)
