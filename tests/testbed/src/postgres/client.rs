@@ -9,10 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{NoTls, TlsConnect};
-use tokio_postgres::{Client, Config, SimpleQueryMessage};
+use tokio_postgres::{Client, Config};
 
 use super::Postgres;
 use super::authority::Authority;
+use super::row::Row;
 use crate::background::{home, spawn};
 use crate::error::{Context as _, Error, Result};
 
@@ -20,12 +21,6 @@ use crate::error::{Context as _, Error, Result};
 #[derive(Debug)]
 pub struct Session {
     client: Client,
-}
-
-/// One row, as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    columns: Vec<(String, Option<String>)>,
 }
 
 /// A login that the server turned away, or that never got so far.
@@ -52,10 +47,7 @@ impl Postgres {
     /// What the server says.
     pub async fn value(&self, sql: &str) -> Result<Option<String>> {
         let rows = self.admin(sql).await?;
-        Ok(rows
-            .into_iter()
-            .next()
-            .and_then(|row| row.columns.into_iter().next()?.1))
+        Ok(rows.into_iter().next().and_then(Row::first))
     }
 
     /// A session of the administrator's in a database.
@@ -205,39 +197,6 @@ impl Session {
             .await
             .map_err(|failure| described(&failure))?;
         Ok(messages.iter().filter_map(Row::of).collect())
-    }
-}
-
-impl Row {
-    /// A column's text; none where it is null or there is no such column.
-    #[must_use]
-    pub fn text(&self, column: &str) -> Option<&str> {
-        self.columns
-            .iter()
-            .find(|(name, _)| name == column)?
-            .1
-            .as_deref()
-    }
-
-    /// All columns, null being empty.
-    #[must_use]
-    pub fn texts(&self) -> Vec<&str> {
-        self.columns
-            .iter()
-            .map(|(_, value)| value.as_deref().unwrap_or_default())
-            .collect()
-    }
-
-    fn of(message: &SimpleQueryMessage) -> Option<Self> {
-        let SimpleQueryMessage::Row(row) = message else {
-            return None;
-        };
-        let names = row.columns().iter().map(|column| column.name().to_owned());
-        let columns = names
-            .enumerate()
-            .map(|(at, name)| (name, row.get(at).map(str::to_owned)))
-            .collect();
-        Some(Self { columns })
     }
 }
 

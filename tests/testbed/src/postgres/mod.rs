@@ -6,6 +6,7 @@ mod cluster;
 mod log;
 mod options;
 mod roles;
+mod row;
 mod standby;
 
 use std::ops::Range;
@@ -16,12 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
 pub use self::authority::Tls;
-pub use self::client::{Refused, Row, Session};
+pub use self::client::{Refused, Session};
 pub(crate) use self::cluster::free_port;
 pub use self::log::{Connection, Mark, Refusal, Statement};
 pub use self::options::Options;
 pub use self::roles::Verifier;
 pub(crate) use self::roles::quoted;
+pub use self::row::Row;
 use crate::error::Result;
 use crate::leash::Leash;
 

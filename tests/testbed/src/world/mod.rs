@@ -229,12 +229,12 @@ impl World {
     /// # Errors
     /// There is none.
     pub async fn password(&self, version: &str) -> Result<String> {
-        let value = self.parsed(version).await?.with(version)?;
-        value
-            .get("password")
+        let value = self.parsed(version).await?;
+        let password = value.as_ref().and_then(|value| value.get("password"));
+        password
             .and_then(Value::as_str)
             .map(str::to_owned)
-            .with(version)
+            .ok_or_else(|| Error::new(format!("{version} has no password")))
     }
 
     /// Which labels each version has.
@@ -277,16 +277,6 @@ impl World {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-trait Missing<T> {
-    fn with(self, version: &str) -> Result<T>;
-}
-
-impl<T> Missing<T> for Option<T> {
-    fn with(self, version: &str) -> Result<T> {
-        self.ok_or_else(|| Error::new(format!("{version} has no password")))
     }
 }
 
