@@ -46,8 +46,8 @@ async fn every_deliberate_defect_is_caught() {
 #[test]
 fn every_deliberate_defect_still_fits_the_sources() {
     for defect in defects() {
-        let patch = std::fs::read_to_string(&defect).unwrap();
-        for of_file in patch.split("--- a/").skip(1) {
+        let text = std::fs::read_to_string(&defect).unwrap();
+        for of_file in text.split("--- a/").skip(1) {
             let (path, hunks) = of_file.split_once('\n').unwrap();
             let source = std::fs::read_to_string(Path::new(HOME).join(path)).unwrap();
             for hunk in hunks.split("\n@@").skip(1) {
