@@ -53,7 +53,9 @@ impl Authority {
         let host = host.to_ascii_lowercase();
         let name = host.strip_suffix(".rds.amazonaws.com")?;
         let region = name.rsplit('.').next()?;
-        let is_proxy = name.split('.').any(|label| label.starts_with("proxy-"));
+        // The first label is a name that an owner chose.
+        let mut labels = name.split('.').skip(1);
+        let is_proxy = labels.any(|label| label.starts_with("proxy-"));
         Some(Self(if is_proxy { PUBLIC } else { region }.to_owned()))
     }
 
@@ -129,6 +131,10 @@ mod tests {
         assert_eq!(
             authority("p.proxy-abc.eu-west-1.rds.amazonaws.com").as_deref(),
             Some(PUBLIC)
+        );
+        assert_eq!(
+            authority("proxy-db.abc123.eu-west-1.rds.amazonaws.com").as_deref(),
+            Some("eu-west-1")
         );
         assert_eq!(authority("db.example"), None);
         assert_eq!(authority("rds.amazonaws.com.evil"), None);
