@@ -55,6 +55,8 @@ struct Rotation<'a> {
     strategy: Strategy,
     current: SecretDocument,
     pending: Option<SecretDocument>,
+    /// When the labels were asked for.
+    read: Instant,
     until: Instant,
 }
 
@@ -174,6 +176,7 @@ impl<'a> Rotation<'a> {
         event: RotationEvent,
         until: Instant,
     ) -> Result<Option<Self>, Error> {
+        let read = Instant::now();
         let (versions, current, pending) = Box::pin(rotator.read(&event, until)).await;
         let versions = versions?;
         if versions.admit(&event.version)? == Admission::AlreadyCurrent {
@@ -204,6 +207,7 @@ impl<'a> Rotation<'a> {
             strategy,
             current,
             pending,
+            read,
             until,
         }))
     }
@@ -228,6 +232,11 @@ impl<'a> Rotation<'a> {
             hushed: hushed.map(|document| document.map(|d| &d.login.credentials.password)),
             until: until.min(self.until),
         }
+    }
+
+    /// Whether the labels were read so shortly before that no other rotation can have come and gone: it takes four calls.
+    fn is_fresh(&self) -> bool {
+        self.read.elapsed() < FRESH
     }
 
     /// Reads the labels again: whether the rotation was finished meanwhile.
@@ -279,5 +288,7 @@ async fn within<T>(
     Ok(timeout_at(until, call).await.map_err(late).flatten()?)
 }
 
+/// How long labels are believed.
+const FRESH: Duration = Duration::from_secs(1);
 /// What is kept of an invocation's time to close sessions and answer: Lambda's own "Task timed out" says nothing.
 const RESERVE: Duration = Duration::from_millis(500);

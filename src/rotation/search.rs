@@ -23,7 +23,7 @@ pub(super) async fn open(
         .log_in(StagingLabel::Current.as_str(), &rotation.current.login)
         .await?
     {
-        return Ok(Opening::Session(session));
+        return Opening::with(rotation, session).await;
     }
     if search.is_set("AWSPENDING", pending).await? {
         return Ok(Opening::AlreadySet);
@@ -38,14 +38,7 @@ pub(super) async fn open(
         }
         return Err(search.failed());
     };
-    // Others may have worked on the secret meanwhile: a call that comes late must not undo what came after it.
-    match rotation.is_over().await {
-        Ok(false) => Ok(Opening::Session(session)),
-        over => {
-            session.close().await;
-            over.map(|_| Opening::AlreadySet)
-        }
-    }
+    Opening::unless_over(rotation, session).await
 }
 
 /// The search for a password that works, and what it found so far.

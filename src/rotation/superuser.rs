@@ -20,7 +20,7 @@ pub(super) async fn open(rotation: &Rotation<'_>, superuser: &SecretId) -> Resul
     match (in_use, above) {
         (Ok(in_use), Ok(above)) => {
             in_use.close().await;
-            Ok(Opening::Session(above))
+            Opening::with(rotation, above).await
         }
         (Ok(session), Err(error)) | (Err(error), Ok(session)) => {
             session.close().await;

@@ -5,6 +5,7 @@ mod equality;
 mod failing;
 mod level;
 mod managed;
+mod overtaken;
 mod pair;
 mod promotion;
 mod replica;

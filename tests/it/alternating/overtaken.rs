@@ -1,0 +1,60 @@
+//! A call that comes late, after another rotation has come and gone: C29.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use testbed::world::STEPS;
+use testbed::{Call, World};
+
+use super::Alternating;
+use crate::{created, failed, second_function, version_logs_in};
+
+/// What an operator does about a call that hangs: takes `AWSPENDING` off, and rotates again.
+async fn rotated_anew(world: &World) -> impl Fn(Call) -> BoxFuture + use<> {
+    let other = Arc::new(second_function(world).await);
+    let (secrets, secret, event) = (
+        world.secrets.clone(),
+        world.secret.clone(),
+        world.event("createSecret", ""),
+    );
+    move |_| {
+        let (other, secrets) = (Arc::clone(&other), secrets.clone());
+        let (secret, mut event) = (secret.clone(), event.clone());
+        Box::pin(async move {
+            secrets.remove_label(&secret, "AWSPENDING").await.unwrap();
+            let token = secrets.stage_pending(&secret).await.unwrap();
+            for step in STEPS {
+                event["Step"] = step.into();
+                event["ClientRequestToken"] = token.as_str().into();
+                let done = other.invoke(&event, Duration::from_secs(30)).await;
+                done.success().unwrap();
+            }
+            // On AWS, four calls take longer than labels are believed.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        })
+    }
+}
+
+type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[tokio::test]
+async fn c29_a_late_set_secret_does_not_undo_the_rotation_that_came_after_it() {
+    let it = Alternating::start().await;
+    let world = &it.world;
+    for _ in 0..2 {
+        let token = created(world).await;
+        // The superuser's secret is the second AWSCURRENT that setSecret reads.
+        let overtaken = rotated_anew(world).await;
+        world.api.before("GetSecretValue AWSCURRENT", 2, overtaken);
+        let late = world.step("setSecret", &token).await;
+        world.api.heal();
+        failed(&late, "VersionNotStaged");
+        assert!(version_logs_in(world, "AWSCURRENT").await);
+        assert_ne!(
+            world.version("AWSCURRENT").await.unwrap().as_deref(),
+            Some(token.as_str())
+        );
+        world.rotate().await.unwrap();
+    }
+    it.world.finish().await.unwrap();
+}
