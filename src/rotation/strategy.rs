@@ -125,7 +125,9 @@ impl Strategy {
     ) -> Result<Opening, Error> {
         match self {
             Self::SingleUser => search::open(rotation, pending).await,
-            Self::AlternatingUsers { superuser, .. } => superuser::open(rotation, superuser).await,
+            Self::AlternatingUsers { pair, superuser } => {
+                Box::pin(superuser::open(rotation, pair, superuser)).await
+            }
         }
     }
 }

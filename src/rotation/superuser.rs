@@ -3,14 +3,18 @@
 use super::strategy::Opening;
 use super::{Rotation, refused, within};
 use crate::error::Error;
-use crate::login::{Endpoint, Login};
+use crate::login::{Endpoint, Login, Pair, TlsMode};
 use crate::secret::{Address, SecretId, StagingLabel, StoreError, SuperuserDocument};
 
 /// The superuser, once it is sure that the credential in use works: nothing is changed for a secret that is not the
 /// application's.
-pub(super) async fn open(rotation: &Rotation<'_>, superuser: &SecretId) -> Result<Opening, Error> {
+pub(super) async fn open(
+    rotation: &Rotation<'_>,
+    pair: &Pair,
+    superuser: &SecretId,
+) -> Result<Opening, Error> {
     let current = &rotation.current.login;
-    let superuser = find(rotation, superuser).await?;
+    let superuser = find(rotation, pair, superuser).await?;
     let connector = rotation
         .connector(rotation.until)
         .hushing(&superuser.credentials.password);
@@ -31,8 +35,8 @@ pub(super) async fn open(rotation: &Rotation<'_>, superuser: &SecretId) -> Resul
 }
 
 /// Reads the superuser's secret and makes sure that its server is the rotated secret's own, or the writer behind it: its
-/// password goes nowhere else.
-async fn find(rotation: &Rotation<'_>, secret: &SecretId) -> Result<Login, Error> {
+/// password goes nowhere else. And that it is neither of the pair: its own password would be replaced behind its secret.
+async fn find(rotation: &Rotation<'_>, pair: &Pair, secret: &SecretId) -> Result<Login, Error> {
     let value = rotation.store.labelled(secret, StagingLabel::Current, None);
     let value = within(
         rotation.until,
@@ -47,16 +51,27 @@ async fn find(rotation: &Rotation<'_>, secret: &SecretId) -> Result<Login, Error
         }));
     };
     let document = SuperuserDocument::parse(value)?;
+    let role = &document.credentials.role;
+    if [&pair.original, &pair.clone].contains(&role) {
+        return Err(Error::ForeignTarget(format!(
+            "the superuser secret {secret} names {:?}, whose password this rotation is about: it takes a role of its own",
+            role.as_str()
+        )));
+    }
     let (host, port) = match document.host {
         Some(host) => (host, document.port),
         None => managed_address(rotation, secret).await?,
     };
     let rotated = &rotation.current.login.endpoint;
-    let endpoint = Endpoint {
+    let mut endpoint = Endpoint {
         host,
         port,
         ..rotated.clone()
     };
+    // Who may write the application's secret does not decide how the superuser's password travels.
+    if document.tls == TlsMode::VerifyFull {
+        endpoint.tls = TlsMode::VerifyFull;
+    }
     if !endpoint.is_same_server(rotated) && !is_writer_of(rotation, &endpoint, rotated).await? {
         return Err(Error::ForeignTarget(format!(
             "the superuser secret {secret} is for {endpoint}, which is neither {rotated} nor the writer that it replicates"

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::keys::Keys;
 use super::{SecretId, StagingLabel, Value};
-use crate::login::{Credentials, Login, RoleName};
+use crate::login::{Credentials, Login, RoleName, TlsMode};
 use crate::password::Password;
 
 /// One version's value.
@@ -22,7 +22,7 @@ pub(crate) struct SecretDocument {
     password: Range<usize>,
 }
 
-/// The value of the superuser secret: `{username, password}`, and `{host, port}` unless RDS manages it.
+/// The value of the superuser secret: `{username, password}`, and `{host, port, ssl}` unless RDS manages it.
 #[derive(Debug)]
 pub(crate) struct SuperuserDocument {
     /// Who.
@@ -31,6 +31,8 @@ pub(crate) struct SuperuserDocument {
     pub(crate) host: Option<String>,
     /// The TCP port, by default 5432.
     pub(crate) port: u16,
+    /// Whether it may go unencrypted.
+    pub(crate) tls: TlsMode,
 }
 
 /// Why a value is no database secret. Names the version and the key, never the value.
@@ -56,6 +58,7 @@ impl SuperuserDocument {
                 credentials,
                 host,
                 port: keys.port()?,
+                tls: keys.tls()?,
             })
         };
         let text = text.ok_or_else(|| BINARY.to_owned());

@@ -98,7 +98,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Only an explicit `false` or `disable` turns TLS off; every other mode of libpq's is raised to verify-full.
-    fn tls(&self) -> Result<TlsMode, String> {
+    pub(super) fn tls(&self) -> Result<TlsMode, String> {
         let Some(key) = ["ssl", "sslmode", "ssl_mode"]
             .into_iter()
             .find(|key| self.value(key).is_some())

@@ -60,7 +60,7 @@ impl Server {
         self.heard().iter().filter(|said| *said == "login").count()
     }
 
-    /// Makes a secret's value point here, without TLS.
+    /// Makes a secret's value, the application's or the superuser's, point here, without TLS.
     pub(super) fn in_secret(&self) -> impl FnOnce(&mut Value) + Send + 'static {
         let port = self.port;
         move |value| {

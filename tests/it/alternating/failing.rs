@@ -109,8 +109,7 @@ async fn c21_a_conflict_with_another_change_is_tried_again_as_a_whole() {
     })
     .await;
     let it = Alternating::of(world().secret(server.in_secret()), Superuser::Full).await;
-    it.name_superuser(|value| value["port"] = json!(server.port))
-        .await;
+    it.name_superuser(server.in_secret()).await;
     let token = created(&it.world).await;
     it.world.step("setSecret", &token).await.success().unwrap();
     let heard = server.heard();

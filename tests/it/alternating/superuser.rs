@@ -167,3 +167,50 @@ async fn c32_the_superuser_may_itself_be_one_of_two_that_take_turns() {
     }
     it.world.finish().await.unwrap();
 }
+
+#[tokio::test]
+async fn c24_a_superuser_who_is_one_of_the_pair_is_not_asked_to_change_its_own_password() {
+    let it = Alternating::of(world(), Superuser::Full).await;
+    let original = it.world.role.clone();
+    let verifier = it.world.postgres.verifier(&original).await.unwrap();
+    it.name_superuser(|value| {
+        value["username"] = json!(original);
+        value["password"] = json!(it.world.first_password);
+    })
+    .await;
+    let token = created(&it.world).await;
+    let message = failed(&it.world.step("setSecret", &token).await, "ForeignTarget");
+    assert!(
+        message.contains("superuser") && message.contains(&original),
+        "{message}"
+    );
+    assert_eq!(
+        it.world.postgres.verifier(&original).await.unwrap(),
+        verifier
+    );
+    assert_eq!(it.world.db.connections(), 0);
+    it.world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c39_the_superusers_own_secret_decides_whether_its_password_goes_unencrypted() {
+    let it = Alternating::of(
+        world().secret(|value| value["ssl"] = json!(false)),
+        Superuser::chosen(),
+    )
+    .await;
+    for (own, is_encrypted) in [(None, true), (Some(true), true), (Some(false), false)] {
+        it.name_superuser(|value| {
+            if let Some(own) = own {
+                value["ssl"] = json!(own);
+            }
+        })
+        .await;
+        let from = it.world.postgres.mark();
+        it.world.rotate().await.unwrap();
+        let sessions = it.world.postgres.connections(&it.superuser_role, from);
+        assert_eq!(sessions.len(), 1, "{own:?}");
+        assert_eq!(sessions[0].tls.is_some(), is_encrypted, "{own:?}");
+    }
+    it.world.finish().await.unwrap();
+}
