@@ -227,6 +227,13 @@ impl Session {
         (LOCK.min(left), STATEMENT.min(left))
     }
 
+    /// The same, with what `other` was challenged with: that, and not what a superuser is asked for, tells how the
+    /// application must prove its password.
+    pub(crate) fn challenged_as(self, other: &Self) -> Self {
+        let challenge = other.challenge.clone();
+        Self { challenge, ..self }
+    }
+
     /// Whether the server asked for a password at all.
     pub(crate) fn checks_passwords(&self) -> bool {
         !self.challenge.is_none()

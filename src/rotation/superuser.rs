@@ -23,6 +23,7 @@ pub(super) async fn open(
     let above = above.session(|| refused("AWSCURRENT of the superuser secret", &superuser));
     match (in_use, above) {
         (Ok(in_use), Ok(above)) => {
+            let above = above.challenged_as(&in_use);
             in_use.close().await;
             Opening::with(rotation, above).await
         }

@@ -4,6 +4,7 @@ use testbed::world::Builder;
 use testbed::{DbFault, Postgres, World};
 use tokio::sync::OnceCell;
 
+use super::alternating::{Alternating, Superuser};
 use super::{created, eventually, stored_verifier, version_logs_in, world};
 
 /// A server that makes md5 verifiers; SCRAM is demanded of all but the roles in `legacy`.
@@ -99,6 +100,24 @@ async fn c19_killed_before_an_md5_verifier_is_proven_nobody_is_locked_out() {
         }
     }
     world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c19_the_applications_challenge_and_not_the_superusers_tells_the_verifier() {
+    // From here md5 will do; from where the applications are, pg_hba.conf may demand SCRAM.
+    let options = Postgres::options().setting("password_encryption", "md5");
+    let options = options.hba("hostssl all all 127.0.0.1/32 md5");
+    let cluster = options.start().await.unwrap();
+    let it = Alternating::with(world(), &cluster, Superuser::Full).await;
+    let scram = testbed::Verifier::Scram.of(&it.world.role, &it.world.first_password);
+    let set = cluster.set_verifier(&it.world.role, &scram).await;
+    set.unwrap();
+    for role in [it.clone_role(), it.world.role.clone()] {
+        it.world.rotate().await.unwrap();
+        let verifier = cluster.verifier(&role).await.unwrap().unwrap();
+        assert!(verifier.starts_with("SCRAM-SHA-256$"), "{role}");
+    }
+    it.world.finish().await.unwrap();
 }
 
 #[tokio::test]
