@@ -85,7 +85,8 @@ impl Search<'_> {
             ..
         } = self.rotation;
         let value = store.labelled(&event.secret_id, StagingLabel::Previous, None);
-        let value = within(*until, "waiting for AWSPREVIOUS (GetSecretValue)", value).await?;
+        let value = within(*until, "waiting for AWSPREVIOUS (GetSecretValue)", value).await;
+        let value = self.unless_denied(value)?.flatten();
         let document = value.map(|value| SecretDocument::parse(StagingLabel::Previous, value));
         let Some(document) = document else {
             return Ok(None);
@@ -151,14 +152,15 @@ impl Search<'_> {
         }
     }
 
-    /// Tries a version that is over, if it belongs to this rotation's role and server.
+    /// Tries the password of a version that is over, if it belongs to this rotation's role and server; the rest of it
+    /// (the database's name, TLS) may have changed since.
     async fn past(
         &mut self,
         name: &str,
         document: Option<SecretDocument>,
     ) -> Result<Option<Session>, Error> {
         let current = &self.rotation.current.login;
-        let Some(SecretDocument { login, .. }) = &document else {
+        let Some(SecretDocument { login, .. }) = document else {
             self.tried.push(format!("{name}: not readable"));
             return Ok(None);
         };
@@ -173,7 +175,9 @@ impl Search<'_> {
             }
             return Ok(None);
         }
-        let session = self.log_in(name, login).await?;
+        let endpoint = current.endpoint.clone();
+        let login = Login { endpoint, ..login };
+        let session = self.log_in(name, &login).await?;
         if session.is_some() {
             tracing::warn!(
                 found = name,

@@ -116,6 +116,31 @@ async fn c14_of_two_calls_at_once_that_search_one_sets_the_password_and_both_suc
 }
 
 #[tokio::test]
+async fn c14_of_an_older_version_only_the_password_counts() {
+    let world = world().start().await.unwrap();
+    let password = testbed::unique("an-older-password");
+    let mut older: Value = serde_json::from_str(&value_with(&world, &password).await).unwrap();
+    older["ssl"] = json!(false);
+    older["dbname"] = json!("dropped_since");
+    let older = older.to_string();
+    let put = world
+        .secrets
+        .put_value(&world.secret, None, &["mine"], &older);
+    put.await.unwrap();
+    set_password(&world, &password).await;
+    let token = created(&world).await;
+    let from = world.postgres.mark();
+    world.step("setSecret", &token).await.success().unwrap();
+    let sessions = world.postgres.connections(&world.role, from);
+    assert!(!sessions.is_empty());
+    for session in sessions {
+        assert!(session.tls.is_some(), "{session:?}");
+    }
+    world.steps(&token).await.unwrap();
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
 async fn c14_an_older_version_on_a_later_page_is_found() {
     let world = world().start().await.unwrap();
     let (_, password) = cancelled_after_the_change(&world).await;
