@@ -94,6 +94,11 @@ impl Strategy {
         }
     }
 
+    /// The roles that `role` must be level with, if it is the next one.
+    pub(super) fn pair_of_next(&self, current: &RoleName, role: &RoleName) -> Option<&Pair> {
+        self.pair().filter(|pair| pair.other(current) == role)
+    }
+
     /// Whether the pending version may be used in `step` of this rotation: it must name the server of the current one, and
     /// the role whose turn it is. (A copy of the current value, which the service stages to have it tested, names the
     /// current role.)

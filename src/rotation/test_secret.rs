@@ -16,10 +16,16 @@ pub(super) async fn test_secret(rotation: &Rotation<'_>) -> Result<Outcome, Erro
     warn_of_clear_text(&pending.login);
     let session = log_in(rotation, pending).await?;
     let connector = rotation.connector(rotation.until);
-    let identity = connector.identity(&session, rotation.strategy.pair()).await;
+    let (in_use, role) = (
+        &rotation.current.login.credentials.role,
+        &pending.login.credentials.role,
+    );
+    // A copy of the current value is tested as it is: no setSecret came before, to make anything level.
+    let pair = rotation.strategy.pair_of_next(in_use, role);
+    let identity = connector.identity(&session, pair).await;
     session.close().await;
     let identity = identity?;
-    if identity.role != pending.login.credentials.role.as_str() {
+    if identity.role != role.as_str() {
         return Err(Error::UnexpectedRole {
             target: pending.login.to_string(),
             found: identity.role,

@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::Session;
 
 use super::{Alternating, Superuser};
-use crate::{become_current, version_logs_in, world};
+use crate::{become_current, cancel, version_logs_in, world};
 
 /// The owner writes `masterarn` into the secret, or takes it out.
 async fn alternates(it: &Alternating, yes: bool) {
@@ -28,6 +28,30 @@ async fn session(it: &Alternating) -> Session {
     let (role, password) = it.current().await;
     let login = it.world.postgres.login(&role, &password, "postgres");
     login.await.unwrap()
+}
+
+#[tokio::test]
+async fn c3_a_copy_of_the_current_value_is_tested_though_awss_function_made_the_clone() {
+    let it = Alternating::start().await;
+    let (original, clone) = (it.world.role.clone(), it.clone_role());
+    let made = format!("CREATE ROLE {clone} LOGIN; GRANT {original} TO {clone}");
+    it.world.postgres.admin(&made).await.unwrap();
+    let password = testbed::unique("by-awss-function");
+    it.world.keep_secret(&password);
+    let set = it.world.postgres.set_password(&clone, &password).await;
+    set.unwrap();
+    let mut value = it.world.current().await.unwrap().unwrap();
+    value["username"] = json!(clone);
+    value["password"] = json!(password);
+    become_current(&it.world, &value.to_string()).await;
+    let secrets = &it.world.secrets;
+    let copy = secrets.stage_pending_with_copy(&it.world.secret).await;
+    let test = it.world.step("testSecret", &copy.unwrap()).await;
+    test.success().unwrap();
+    cancel(&it.world).await;
+    rotates_to(&it, &original).await;
+    rotates_to(&it, &clone).await;
+    it.world.finish().await.unwrap();
 }
 
 #[tokio::test]
