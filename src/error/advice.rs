@@ -8,7 +8,7 @@ pub(super) const ADVICE: [(&str, &str); 30] = [
     ),
     (
         "AuthenticationUnsupported",
-        "Use scram-sha-256 in pg_hba.conf for this role; a server that must see passwords as text needs PASSWORD_TRANSPORT=plaintext",
+        "Use scram-sha-256 in pg_hba.conf for this role; a server that must see passwords as text needs PASSWORD_TRANSPORT=plaintext, and TLS. A SCRAM verifier of more than 100000 iterations is refused, and a server that cannot prove that it has the verifier",
     ),
     (
         "AwsCallFailed",

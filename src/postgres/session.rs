@@ -128,14 +128,14 @@ impl<'a> Connector<'a> {
         let start = self.before(START);
         match at.tls {
             TlsMode::Disabled => {
-                let (stream, challenge) = Watched::new(stream, self.may_tell());
+                let (stream, challenge) = Watched::new(stream, self.may_tell(at));
                 self.begin(login, stream, NoTls, &challenge, &start).await
             }
             TlsMode::VerifyFull => {
                 let stream = start
                     .bound("making the TLS handshake", self.secure(at, stream))
                     .await??;
-                let (stream, challenge) = Watched::new(stream, self.may_tell());
+                let (stream, challenge) = Watched::new(stream, self.may_tell(at));
                 self.begin(login, stream, Handshaken, &challenge, &start)
                     .await
             }
@@ -183,7 +183,11 @@ impl<'a> Connector<'a> {
             .bound("logging in", config.connect_raw(stream, tls))
             .await?;
         let (client, connection) = begun.map_err(|error| match Fault::of_start(&error) {
-            Fault::ConnectionLost(_) if challenge.is_clear_text() => Fault::ClearTextAsked,
+            Fault::ConnectionLost(_)
+                if challenge.is_clear_text() && !self.may_tell(&login.endpoint) =>
+            {
+                Fault::ClearTextAsked
+            }
             Fault::ConnectionLost(_) if challenge.is_unknown() => Fault::AuthenticationUnsupported,
             fault => fault,
         })?;
@@ -200,8 +204,9 @@ impl<'a> Connector<'a> {
         })
     }
 
-    fn may_tell(&self) -> bool {
-        self.transport == PasswordTransport::Plaintext
+    /// Whether a server that asks for the password itself is told: it was allowed, and nobody else listens.
+    fn may_tell(&self, at: &Endpoint) -> bool {
+        self.transport == PasswordTransport::Plaintext && at.tls == TlsMode::VerifyFull
     }
 
     fn before(&self, most: Duration) -> Bound {
