@@ -39,8 +39,8 @@ pub enum Fault {
     /// The server wants to see the password itself.
     #[error("the server asks for the password in clear text")]
     ClearTextAsked,
-    /// The server wants another proof than a password.
-    #[error("the server asks for a way to log in that this function does not know")]
+    /// The server wants another proof than a password, or its SCRAM is not acceptable.
+    #[error("the server and this function do not agree on a way to log in")]
     AuthenticationUnsupported,
     /// Starting up, shutting down or recovering (57P03).
     #[error("{0}")]
@@ -127,7 +127,11 @@ impl Fault {
     /// Why a session could not begin.
     pub(super) fn of_start(error: &tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
-            return Self::of_wire(error);
+            return match error.to_string().as_str() {
+                // SCRAM came to no end: a mechanism, a number of rounds or a proof that is not accepted.
+                "authentication error" => Self::AuthenticationUnsupported,
+                _ => Self::of_wire(error),
+            };
         };
         let complaint = Complaint::from(said);
         match said.code().code() {

@@ -158,8 +158,10 @@ impl<'a> Connector<'a> {
             .write_all(&request)
             .await
             .map_err(Fault::Unreachable)?;
-        if stream.read_u8().await.map_err(Fault::Unreachable)? != b'S' {
-            return Err(Fault::TlsNotOffered);
+        match stream.read_u8().await.map_err(Fault::Unreachable)? {
+            b'S' => {}
+            b'N' => return Err(Fault::TlsNotOffered),
+            _ => return Err(Fault::ConnectionLost(NEITHER.to_owned())),
         }
         let connector = self.roots.connector(&at.host).map_err(Fault::Tls)?;
         connector.connect(stream).await.map_err(Fault::of_handshake)
@@ -255,19 +257,17 @@ impl Session {
         let answer = bound
             .bound("running a statement", self.client.simple_query(sql))
             .await?;
-        let row = answer
-            .map_err(|error| Fault::of_statement(&error))?
-            .into_iter()
-            .rev()
-            .find_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some(
-                    (0..row.len())
-                        .map(|i| row.get(i).map(str::to_owned))
-                        .collect(),
-                ),
-                _ => None,
-            });
-        Ok(row.unwrap_or_default())
+        let messages = answer.map_err(|error| Fault::of_statement(&error))?;
+        let last = messages.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let Some(row) = last else {
+            return Ok(Row::new());
+        };
+        let text = |i| row.try_get(i).map(|text| text.map(str::to_owned));
+        let texts: Result<Row, _> = (0..row.len()).map(text).collect();
+        texts.map_err(|error| Fault::of_statement(&error))
     }
 
     /// Says goodbye and waits until the server has heard it, for a moment.
@@ -299,6 +299,7 @@ fn startup(login: &Login) -> Config {
     config
 }
 
+const NEITHER: &str = "the server answered neither yes nor no to the request for TLS";
 /// How much longer than the server's own bound its answer may take to come.
 const ANSWER: Duration = Duration::from_millis(50);
 /// How long a goodbye may take.

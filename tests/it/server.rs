@@ -16,7 +16,9 @@ pub(super) enum Say {
     Yes(Vec<&'static str>),
     /// An error: `FATAL` at a login.
     No(&'static str, String),
-    /// An authentication request of this kind: 3 is clear text.
+    /// A row that is no text.
+    Garbled,
+    /// An authentication request of this kind: 3 is clear text, 10 is SASL, by `OAUTHBEARER`.
     Ask(u32),
     /// Nothing at all.
     Nothing,
@@ -98,7 +100,15 @@ async fn converse(
         match answer {
             Say::Goodbye => return Ok(()),
             Say::Nothing => {}
-            Say::Ask(kind) => message(&mut out, b'R', &kind.to_be_bytes()),
+            Say::Ask(kind) => {
+                let mechanisms: &[u8] = if kind == 10 { b"OAUTHBEARER\0\0" } else { b"" };
+                message(&mut out, b'R', &[&kind.to_be_bytes(), mechanisms].concat());
+            }
+            Say::Garbled => {
+                message(&mut out, b'T', &columns(1));
+                message(&mut out, b'D', &[0, 1, 0, 0, 0, 1, 0xff]);
+                message(&mut out, b'C', b"DONE\0");
+            }
             Say::No(code, text) => {
                 let severity = if is_login { "FATAL" } else { "ERROR" };
                 message(

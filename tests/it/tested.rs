@@ -48,6 +48,40 @@ async fn c34_a_login_that_reaches_another_role_is_refused() {
 }
 
 #[tokio::test]
+async fn c45_an_answer_that_is_no_text_is_an_error_with_a_name_and_no_panic() {
+    let server = Server::start(|said, _| match said {
+        "login" => Say::Yes(vec![]),
+        _ => Say::Garbled,
+    });
+    let server = server.await;
+    let world = world().secret(server.in_secret()).start().await.unwrap();
+    let token = created(&world).await;
+    for step in ["setSecret", "testSecret"] {
+        failed(&world.step(step, &token).await, "ConnectionLost");
+    }
+    world.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn c46_a_role_that_is_the_password_or_without_end_is_not_told() {
+    let password: &'static str = Box::leak(testbed::unique("known").into_boxed_str());
+    let long: &'static str = Box::leak("long".repeat(1000).into_boxed_str());
+    for name in [password, long] {
+        let server = Server::start(move |said, _| match said {
+            said if said.starts_with("SELECT 1") => Say::Yes(vec!["1", name]),
+            said => usual(said),
+        })
+        .await;
+        let world = world().password(password).secret(server.in_secret());
+        let world = world.start().await.unwrap();
+        let token = set(&world).await;
+        let message = failed(&world.step("testSecret", &token).await, "UnexpectedRole");
+        assert!(message.len() < 600, "{} bytes", message.len());
+        world.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn c34_an_answer_that_is_not_1_is_no_success() {
     for row in [vec![], vec!["2", "x"], vec!["1"]] {
         let server = Server::start(move |said, _| match said {
