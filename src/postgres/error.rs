@@ -104,8 +104,10 @@ pub struct Complaint {
 
 impl From<&DbError> for Complaint {
     fn from(error: &DbError) -> Self {
+        let code = error.code().code();
+        let is_sqlstate = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
         Self {
-            code: error.code().code().to_owned(),
+            code: if is_sqlstate { code } else { "none" }.to_owned(),
             message: error.message().to_owned(),
         }
     }

@@ -110,7 +110,7 @@ impl Connector<'_> {
             .flatten();
         match (row.next().as_deref(), row.next()) {
             (Some("1"), Some(role)) => Ok(Identity {
-                role,
+                role: self.told(&session.password, &role),
                 is_equal: pair.is_none() || row.next().as_deref() == Some("t"),
             }),
             _ => Err(failed(Fault::ConnectionLost(

@@ -105,6 +105,14 @@ impl<'a> Connector<'a> {
         self.hushed(own).any(|password| password.is_in(text))
     }
 
+    /// A role's name that the server wrote, as a log may have it.
+    pub(super) fn told(&self, own: &Password, role: &str) -> String {
+        if self.is_hushed(own, role) {
+            return "a secret".to_owned();
+        }
+        role.chars().take(63).collect()
+    }
+
     fn hushed(&self, own: &'a Password) -> impl Iterator<Item = &'a Password> {
         self.hushed.into_iter().flatten().chain([own])
     }
