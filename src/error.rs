@@ -30,8 +30,8 @@ pub enum Error {
     /// The secret points elsewhere than the rotation may go.
     #[error("{0}")]
     ForeignTarget(String),
-    /// No version of the secret logs in.
-    #[error("no version of the secret logs in to {target}: {tried}")]
+    /// No password that may be used is the right one.
+    #[error("no password that was tried logs in to {target}: {tried}")]
     NoWorkingCredential {
         /// Where, and as whom.
         target: String,

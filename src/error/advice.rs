@@ -70,7 +70,7 @@ pub(super) const ADVICE: [(&str, &str); 30] = [
     ("LoginNotAllowed", "As an administrator: ALTER ROLE … LOGIN"),
     (
         "NoWorkingCredential",
-        "The database and the labels are as they were. As an administrator, ALTER ROLE … PASSWORD to what AWSCURRENT holds, then rotate again",
+        "This step changed nothing. Where AWSCURRENT is among the refused: as an administrator, ALTER ROLE … PASSWORD to what it holds, then rotate again. Where AWSPENDING alone is: a replica may lag, and a retry pass; else take AWSPENDING off its version, and rotate again",
     ),
     (
         "PasswordRefused",
