@@ -4,6 +4,7 @@ use super::report::Outcome;
 use super::{Rotation, within};
 use crate::error::Error;
 use crate::password::Password;
+use crate::secret::{SecretDocument, StagingLabel};
 
 /// Stores a pending value with `new_password`, unless there is one: the database may have it already.
 pub(super) async fn create_secret(
@@ -17,9 +18,8 @@ pub(super) async fn create_secret(
     let role = rotation
         .strategy
         .next_role(&rotation.current.login.credentials.role);
-    let Some(new_password) = new_password? else {
-        return Ok(Outcome::Kept);
-    };
+    let new_password =
+        new_password?.ok_or_else(|| SecretDocument::missing(StagingLabel::Pending))?;
     let value = rotation.current.next(role, &new_password);
     let token = rotation.event.rotation_token.as_ref();
     let put =

@@ -1,7 +1,5 @@
 //! What is said of a step when it ends: one line.
 
-use std::fmt;
-
 use tokio::time::Instant;
 
 use super::Rotation;
@@ -120,11 +118,5 @@ impl Report {
         } else {
             say!(info);
         }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
