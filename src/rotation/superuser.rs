@@ -90,7 +90,11 @@ async fn is_writer_of(
     reader: &Endpoint,
 ) -> Result<bool, Error> {
     let writer = rotation.instances.writer_of(&reader.host);
-    let writer = within(rotation.until, "asking RDS for the writer", writer).await?;
+    let writer = within(rotation.until, "asking RDS for the writer", writer).await;
+    if writer.is_err() {
+        tracing::warn!(superuser = %endpoint, rotated = %reader, "the secrets name two servers: RDS was asked which replicates which");
+    }
+    let writer = writer?;
     Ok(writer.is_some_and(|writer| writer.eq_ignore_ascii_case(&endpoint.host)))
 }
 
