@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use postgres_protocol::message::frontend;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -141,38 +139,16 @@ impl<'a> Connector<'a> {
             }
             TlsMode::VerifyFull => {
                 let stream = start
-                    .bound("making the TLS handshake", self.secure(at, stream))
+                    .bound(
+                        "making the TLS handshake",
+                        self.roots.secure(&at.host, stream),
+                    )
                     .await??;
                 let (stream, challenge) = Watched::new(stream, self.may_tell(at));
                 self.begin(login, stream, Handshaken, &challenge, &start)
                     .await
             }
         }
-    }
-
-    /// Asks the server for TLS and makes the handshake; goes no further without.
-    async fn secure(
-        &self,
-        at: &Endpoint,
-        mut stream: TcpStream,
-    ) -> Result<postgres_native_tls::TlsStream<TcpStream>, Fault> {
-        #[expect(
-            clippy::default_trait_access,
-            reason = "the buffer's type is of a crate that is no dependency"
-        )]
-        let mut request = Default::default();
-        frontend::ssl_request(&mut request);
-        stream
-            .write_all(&request)
-            .await
-            .map_err(Fault::Unreachable)?;
-        match stream.read_u8().await.map_err(Fault::Unreachable)? {
-            b'S' => {}
-            b'N' => return Err(Fault::TlsNotOffered),
-            _ => return Err(Fault::ConnectionLost(NEITHER.to_owned())),
-        }
-        let connector = self.roots.connector(&at.host).map_err(Fault::Tls)?;
-        connector.connect(stream).await.map_err(Fault::of_handshake)
     }
 
     async fn begin<S, T>(
@@ -307,7 +283,6 @@ fn startup(login: &Login) -> Config {
     config
 }
 
-const NEITHER: &str = "the server answered neither yes nor no to the request for TLS";
 /// How much longer than the server's own bound its answer may take to come.
 const ANSWER: Duration = Duration::from_millis(50);
 /// How long a goodbye may take.

@@ -2,7 +2,13 @@
 
 use std::{fmt, fs};
 
-use postgres_native_tls::TlsConnector;
+use postgres_native_tls::{TlsConnector, TlsStream};
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_postgres::tls::TlsConnect as _;
+
+use super::Fault;
 
 /// The trusted roots, made ready for one region when the process starts.
 ///
@@ -34,11 +40,34 @@ impl Roots {
         Ok(Self { extra, home, ready })
     }
 
+    /// Asks the server at `host` for TLS and makes the handshake; goes no further without (`PostgreSQL`, *Frontend/Backend
+    /// Protocol*, SSL session encryption).
+    pub(super) async fn secure(
+        &self,
+        host: &str,
+        mut stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Fault> {
+        #[expect(
+            clippy::default_trait_access,
+            reason = "the buffer's type is of a crate that is no dependency"
+        )]
+        let mut request = Default::default();
+        frontend::ssl_request(&mut request);
+        stream
+            .write_all(&request)
+            .await
+            .map_err(Fault::Unreachable)?;
+        match stream.read_u8().await.map_err(Fault::Unreachable)? {
+            b'S' => {}
+            b'N' => return Err(Fault::TlsNotOffered),
+            _ => return Err(Fault::ConnectionLost(NEITHER.to_owned())),
+        }
+        let connector = self.connector(host).map_err(Fault::Tls)?;
+        connector.connect(stream).await.map_err(Fault::of_handshake)
+    }
+
     /// What secures a connection to `host`: its chain must end in a trusted root, and its certificate name the host.
-    ///
-    /// # Errors
-    /// Where OpenSSL can't be set up.
-    pub(crate) fn connector(&self, host: &str) -> Result<TlsConnector, native_tls::Error> {
+    fn connector(&self, host: &str) -> Result<TlsConnector, native_tls::Error> {
         let ready = match Authority::of_host(host).filter(|authority| *authority != self.home) {
             None => self.ready.clone(),
             Some(elsewhere) => connector(&self.extra, &elsewhere)?,
@@ -103,6 +132,7 @@ fn certificates_in_file(path: &str) -> Result<Vec<native_tls::Certificate>, Stri
     Ok(certificates)
 }
 
+const NEITHER: &str = "the server answered neither yes nor no to the request for TLS";
 /// In a region's place: Amazon's public authorities, which RDS Proxy uses.
 const PUBLIC: &str = "public";
 /// Their certificates.
