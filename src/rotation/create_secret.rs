@@ -20,6 +20,9 @@ pub(super) async fn create_secret(
         .next_role(&rotation.current.login.credentials.role);
     let new_password =
         new_password?.ok_or_else(|| SecretDocument::missing(StagingLabel::Pending))?;
+    if rotation.is_over_by_now().await? {
+        return Ok(Outcome::AlreadyCurrent);
+    }
     let value = rotation.current.next(role, &new_password);
     let token = rotation.event.rotation_token.as_ref();
     let put =

@@ -234,11 +234,6 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Whether the labels were read so shortly before that no other rotation can have come and gone: it takes four calls.
-    fn is_fresh(&self) -> bool {
-        self.read.elapsed() < FRESH
-    }
-
     /// Reads the labels again: whether the rotation was finished meanwhile.
     ///
     /// # Errors
@@ -252,6 +247,15 @@ impl<'a> Rotation<'a> {
         )
         .await?;
         Ok(versions.admit(self.version())? == Admission::AlreadyCurrent)
+    }
+
+    /// The same, where the labels were not read so shortly before that no other rotation, which takes four calls, can have
+    /// come and gone.
+    async fn is_over_by_now(&self) -> Result<bool, Error> {
+        if self.read.elapsed() < FRESH {
+            return Ok(false);
+        }
+        self.is_over().await
     }
 
     fn version(&self) -> &VersionId {

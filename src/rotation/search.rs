@@ -23,7 +23,7 @@ pub(super) async fn open(
         .log_in(StagingLabel::Current.as_str(), &rotation.current.login)
         .await?
     {
-        return Opening::with(rotation, session).await;
+        return Opening::unless(rotation.is_over_by_now().await, session).await;
     }
     if search.is_set("AWSPENDING", pending).await? {
         return Ok(Opening::AlreadySet);
@@ -38,7 +38,7 @@ pub(super) async fn open(
         }
         return Err(search.failed());
     };
-    Opening::unless_over(rotation, session).await
+    Opening::unless(rotation.is_over().await, session).await
 }
 
 /// The search for a password that works, and what it found so far.

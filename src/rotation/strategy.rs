@@ -30,27 +30,14 @@ pub(super) enum Opening {
 }
 
 impl Opening {
-    /// `session`, unless the rotation may be over, and is.
-    pub(super) async fn with(rotation: &Rotation<'_>, session: Session) -> Result<Self, Error> {
-        if rotation.is_fresh() {
+    /// `session`, unless the rotation is `over`: others may have worked on the secret meanwhile, and a call that comes late
+    /// must not undo what came after it.
+    pub(super) async fn unless(over: Result<bool, Error>, session: Session) -> Result<Self, Error> {
+        if let Ok(false) = over {
             return Ok(Self::Session(session));
         }
-        Self::unless_over(rotation, session).await
-    }
-
-    /// `session`, unless the rotation is over: others may have worked on the secret meanwhile, and a call that comes late
-    /// must not undo what came after it.
-    pub(super) async fn unless_over(
-        rotation: &Rotation<'_>,
-        session: Session,
-    ) -> Result<Self, Error> {
-        match rotation.is_over().await {
-            Ok(false) => Ok(Self::Session(session)),
-            over => {
-                session.close().await;
-                over.map(|_| Self::AlreadySet)
-            }
-        }
+        session.close().await;
+        over.map(|_| Self::AlreadySet)
     }
 }
 

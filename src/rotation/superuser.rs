@@ -25,7 +25,7 @@ pub(super) async fn open(
         (Ok(in_use), Ok(above)) => {
             let above = above.challenged_as(&in_use);
             in_use.close().await;
-            Opening::with(rotation, above).await
+            Opening::unless(rotation.is_over_by_now().await, above).await
         }
         (Ok(session), Err(error)) | (Err(error), Ok(session)) => {
             session.close().await;

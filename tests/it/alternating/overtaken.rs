@@ -58,3 +58,19 @@ async fn c29_a_late_set_secret_does_not_undo_the_rotation_that_came_after_it() {
     }
     it.world.finish().await.unwrap();
 }
+
+#[tokio::test]
+async fn c29_a_late_create_secret_takes_no_label_from_the_rotation_that_came_after_it() {
+    let it = Alternating::start().await;
+    let world = &it.world;
+    let token = world.begin().await.unwrap();
+    let overtaken = rotated_anew(world).await;
+    world.api.before("GetRandomPassword", 1, overtaken);
+    failed(
+        &world.step("createSecret", &token).await,
+        "VersionNotStaged",
+    );
+    assert_ne!(world.version("AWSPENDING").await.unwrap(), Some(token));
+    assert!(version_logs_in(world, "AWSCURRENT").await);
+    it.world.finish().await.unwrap();
+}
