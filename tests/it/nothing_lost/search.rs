@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -35,9 +35,9 @@ pub(super) fn schedules() -> u64 {
 /// The whole list of single faults.
 pub(super) async fn systematically(program: &Path) -> Report {
     let (scene, map) = explored(program).await;
-    let jobs = systematic::schedules(&map)
-        .into_iter()
-        .map(|schedule| (None, schedule));
+    let schedules = systematic::schedules(&map);
+    systematic::assert_whole(&map, &schedules);
+    let jobs = schedules.into_iter().map(|schedule| (None, schedule));
     play_all(program, scene, &map, jobs.collect(), None, ENOUGH).await
 }
 
@@ -97,35 +97,19 @@ async fn play_all(
     let noted = Rc::new(RefCell::new(Report::begin(seed)));
     let mut first = Some(first);
     let here = LocalSet::new();
-    for _ in 0..SCENES {
-        let (program, map) = (program.to_owned(), Rc::clone(map));
+    let worker = |_| {
         let (jobs, noted) = (Rc::clone(&jobs), Rc::clone(&noted));
-        let mut scene = first.take();
-        here.spawn_local(async move {
-            while noted.borrow().violations.len() < enough {
-                let Some((seed, schedule)) = jobs.borrow_mut().pop_front() else {
-                    break;
-                };
-                let place = match scene.take() {
-                    Some(scene) => scene,
-                    None => Scene::start(&program).await,
-                };
-                let (played, place) = play(place, &map, &schedule).await;
-                scene = place;
-                let mut noted = noted.borrow_mut();
-                noted.count(&schedule, &played);
-                noted.progress();
-                if let Err(broken) = played {
-                    println!("{seed:?}: {broken}");
-                    noted.violations.push(Violation::of(seed, schedule, broken));
-                }
-            }
-            if let Some(scene) = scene {
-                scene.end().await;
-            }
-        });
-    }
+        let (program, map) = (program.to_owned(), Rc::clone(map));
+        here.spawn_local(work(program, first.take(), map, jobs, noted, enough))
+    };
+    let workers: Vec<_> = (0..SCENES).map(worker).collect();
     here.await;
+    for worker in workers {
+        let ended = worker.await;
+        ended.unwrap_or_else(|panic| panic!("schedules were left unplayed: {panic}"));
+    }
+    let (left, found) = (jobs.borrow().len(), noted.borrow().violations.len());
+    assert!(left == 0 || found >= enough, "{left} schedules unplayed");
     let mut report = noted.take();
     report.end();
     for violation in &mut report.violations {
@@ -135,6 +119,38 @@ async fn play_all(
         };
     }
     report
+}
+
+/// Plays what is left, one after the other, until enough is broken.
+async fn work(
+    program: PathBuf,
+    mut scene: Option<Scene>,
+    map: Rc<Map>,
+    jobs: Rc<RefCell<VecDeque<Job>>>,
+    noted: Rc<RefCell<Report>>,
+    enough: usize,
+) {
+    while noted.borrow().violations.len() < enough {
+        let Some((seed, schedule)) = jobs.borrow_mut().pop_front() else {
+            break;
+        };
+        let place = match scene.take() {
+            Some(scene) => scene,
+            None => Scene::start(&program).await,
+        };
+        let (played, place) = play(place, &map, &schedule).await;
+        scene = place;
+        let mut noted = noted.borrow_mut();
+        noted.count(&schedule, &played);
+        noted.progress();
+        if let Err(broken) = played {
+            println!("{seed:?}: {broken}");
+            noted.violations.push(Violation::of(seed, schedule, broken));
+        }
+    }
+    if let Some(scene) = scene {
+        scene.end().await;
+    }
 }
 
 /// Plays one; the scene is good for another unless something is broken.

@@ -20,6 +20,46 @@ pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
     schedules
 }
 
+/// Nothing is missing: a list that has become short would find nothing, and be green.
+pub(super) fn assert_whole(map: &Map, schedules: &[Schedule]) {
+    for users in [Users::Single, Users::Alternating] {
+        for (step, (messages, connections)) in LEAST.into_iter().enumerate() {
+            let of = &map[&(users, step)];
+            let connects = of.turns.iter().filter(|turns| **turns >= LEAST_TURNS);
+            assert!(of.messages.len() >= messages, "{users:?} {step}: {of:?}");
+            assert!(connects.count() >= connections, "{users:?} {step}: {of:?}");
+            assert_struck(of, &struck(users, step, schedules));
+        }
+    }
+}
+
+/// Each message and each turn has its faults.
+fn assert_struck(of: &Boundaries, faults: &[&Fault]) {
+    for message in 0..of.messages.len() {
+        let is_there =
+            |fault: &&&Fault| matches!(fault, Fault::Message { nth, .. } if *nth == message);
+        let count = faults.iter().filter(is_there).count();
+        assert!(count >= MISHAPS.len(), "{message} of {of:?}: {count}");
+    }
+    for (connection, turns) in (1..).zip(&of.turns) {
+        for turn in 1..=*turns {
+            let lost = DbFault::LoseTurn(turn);
+            let is_there = |fault: &&Fault| matches!(fault, Fault::Connection { nth, fault } if (*nth, *fault) == (connection, lost));
+            assert!(faults.iter().any(is_there), "{connection}/{turn} of {of:?}");
+        }
+    }
+}
+
+/// The faults that strike a step.
+fn struck(users: Users, step: usize, schedules: &[Schedule]) -> Vec<&Fault> {
+    let events = schedules.iter().filter(|one| one.users == users);
+    let faults = events.flat_map(|one| &one.events).map(|event| match event {
+        Event::At(at, faults) if *at == step => faults.as_slice(),
+        _ => &[],
+    });
+    faults.flatten().collect()
+}
+
 fn of(users: Users, map: &Map) -> Vec<Schedule> {
     let lists: Vec<_> = (0..STEPS.len())
         .map(|step| faults(&map[&(users, step)]))
@@ -97,3 +137,7 @@ fn faults(of: &Boundaries) -> Vec<Fault> {
 
 /// So many in a schedule: each begins with a new secret, and has to end well.
 const EVENTS: usize = 12;
+/// So many messages each step has at least, and so many connections.
+const LEAST: [(usize, usize); 4] = [(5, 0), (3, 1), (3, 1), (4, 1)];
+/// TLS and a login take so many turns.
+const LEAST_TURNS: usize = 4;
