@@ -18,6 +18,7 @@ pub(super) struct Scene {
     /// Whether the neighbour's secret was rotated.
     pub(super) is_neighbour_used: bool,
     superuser: Secret,
+    superuser_password: String,
     admin: Option<Session>,
 }
 
@@ -55,6 +56,7 @@ impl Scene {
             superuser_role,
             is_neighbour_used: false,
             superuser,
+            superuser_password: password,
             admin: None,
         }
     }
@@ -100,6 +102,14 @@ impl Scene {
         }
         // What was prepared is not part of what is looked at.
         self.world.postgres.forget();
+        self.keep_superuser().await;
+    }
+
+    /// The superuser's secret is no business of anybody's either; a world that is renewed forgets what it was told.
+    async fn keep_superuser(&self) {
+        let verifier = self.world.postgres.verifier(&self.superuser_role).await;
+        self.world.keep_verifier(&verifier.unwrap().unwrap());
+        self.world.keep_secret(&self.superuser_password);
     }
 
     /// The roles whose passwords the secret is about.
