@@ -5,42 +5,83 @@ use std::collections::BTreeMap;
 use testbed::world::STEPS;
 
 use super::scene::Scene;
-use super::schedule::Users;
+use super::schedule::{Deed, Users};
+
+/// A message to Secrets Manager: its name, and the how-many-eth of that name it is in its step.
+pub(super) type Message = (String, usize);
 
 /// The messages and turns of one step.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Boundaries {
-    /// The names of the messages to Secrets Manager, in alphabetical order.
-    pub(super) messages: Vec<String>,
+    /// In alphabetical order.
+    pub(super) messages: Vec<Message>,
     /// The turns on each connection to the database, at most.
     pub(super) turns: Vec<usize>,
 }
 
 /// Those of all steps.
-pub(super) type Map = BTreeMap<(Users, usize), Boundaries>;
+#[derive(Debug)]
+pub(super) struct Map {
+    pub(super) steps: BTreeMap<(Users, usize), Boundaries>,
+    /// A single user's setSecret where only a version without a label knows the password.
+    pub(super) search: Boundaries,
+}
 
 /// Watches unbroken rotations of either kind: the first, which makes the clone, and a later one.
 pub(super) async fn explore(scene: &mut Scene) -> Map {
-    let mut map = Map::new();
+    let mut steps: BTreeMap<_, Boundaries> = BTreeMap::new();
     for users in [Users::Single, Users::Alternating] {
         scene.renew(users).await;
         for _ in 0..2 {
             let token = scene.world.begin().await.unwrap();
             for (at, step) in STEPS.iter().enumerate() {
-                scene.world.api.forget();
-                scene.world.db.forget();
-                scene.world.step(step, &token).await.success().unwrap();
-                map.entry((users, at)).or_default().add(scene);
+                let of_step = steps.entry((users, at)).or_default();
+                of_step.watch(scene, step, &token).await;
             }
         }
     }
-    map
+    let search = explore_search(scene).await;
+    Map { steps, search }
+}
+
+/// After a rotation that was cancelled between the change and the label's move.
+async fn explore_search(scene: &mut Scene) -> Boundaries {
+    scene.renew(Users::Single).await;
+    scene.world.rotate().await.unwrap();
+    for _ in 0..2 {
+        let token = scene.world.begin().await.unwrap();
+        let mut search = Boundaries::default();
+        scene.world.step(STEPS[0], &token).await.success().unwrap();
+        search.watch(scene, STEPS[1], &token).await;
+        if search.turns.len() > 1 {
+            return search;
+        }
+        scene.hands(&token).does(Deed::Cancel).await;
+    }
+    panic!("the password was known")
+}
+
+impl Map {
+    /// The messages by whose places faults are aimed at a step: also those of which there are none where all goes well.
+    pub(super) fn messages(&self, users: Users, step: usize) -> &[Message] {
+        match (users, step) {
+            (Users::Single, 1) => &self.search.messages,
+            _ => &self.steps[&(users, step)].messages,
+        }
+    }
 }
 
 impl Boundaries {
-    fn add(&mut self, scene: &Scene) {
-        self.messages
-            .extend(scene.world.api.calls().iter().map(testbed::Call::name));
+    async fn watch(&mut self, scene: &Scene, step: &str, token: &str) {
+        scene.world.api.forget();
+        scene.world.db.forget();
+        scene.world.step(step, token).await.success().unwrap();
+        let mut seen = BTreeMap::new();
+        for call in scene.world.api.calls() {
+            let nth: &mut usize = seen.entry(call.name()).or_default();
+            *nth += 1;
+            self.messages.push((call.name(), *nth));
+        }
         self.messages.sort();
         self.messages.dedup();
         let turns = scene.world.db.turns();

@@ -33,7 +33,7 @@ impl Service<'_> {
         }
         self.unharmed &= faults.is_empty();
         self.heard = self.scene.world.api.calls().len();
-        let messages = &self.map[&(self.scene.users, step)].messages;
+        let messages = self.map.messages(self.scene.users, step);
         let mut armed = self.scene.arm(faults, messages, token).await;
         if self.interfered && step == TEST {
             // It would wait ten seconds for a password to be accepted that somebody has replaced.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use testbed::{Function, Postgres, Secret, SecretsManager};
+use testbed::{Function, Postgres, Secret, SecretsManager, Verifier};
 
 use super::scene::Scene;
 use super::schedule::Deed;
@@ -75,7 +75,11 @@ impl Hands {
         let password = testbed::unique("by-hand");
         value["password"] = password.clone().into();
         if deed == Deed::ChangeByHand {
-            if self.postgres.set_password(&role, &password).await.is_err() {
+            // Whoever holds the lock may be waiting for this deed.
+            let verifier = Verifier::Scram.of(&role, &password);
+            let change =
+                format!("SET lock_timeout = '1s'; ALTER ROLE \"{role}\" PASSWORD '{verifier}'");
+            if self.postgres.admin(&change).await.is_err() {
                 // The server is away, or takes no change from anybody.
                 return;
             }

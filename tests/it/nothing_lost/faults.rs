@@ -6,6 +6,7 @@ use testbed::{DbFault, Fault as ApiFault};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::boundaries::Message;
 use super::conditions::Undo;
 use super::deeds::Hands;
 use super::invariants::Broken;
@@ -42,10 +43,14 @@ impl Armed {
         }
     }
 
+    fn is_locked(&self) -> bool {
+        let mut conditions = self.conditions.iter();
+        conditions.any(|(condition, _)| *condition == Condition::Locked)
+    }
+
     /// Does what is asked for in a message or a turn, and what is due after a while, until the call has ended.
     pub(super) async fn work(&mut self, ended: &Notify) {
-        let (span, deed) = self.timed.take().unzip();
-        let mut deed = deed;
+        let (span, mut last) = self.timed.take().unzip();
         let due = sleep(span.unwrap_or_default());
         tokio::pin!(due);
         loop {
@@ -55,8 +60,8 @@ impl Armed {
                     // A connection that has gone meanwhile waits no more.
                     let _ = done.send(());
                 }
-                () = &mut due, if deed.is_some() => {
-                    if let Some(deed) = deed.take() {
+                () = &mut due, if last.is_some() => {
+                    if let Some(deed) = last.take() {
                         self.hands.does(deed).await;
                     }
                 }
@@ -71,7 +76,7 @@ impl Scene {
     pub(super) async fn arm(
         &mut self,
         faults: &[Fault],
-        messages: &[String],
+        messages: &[Message],
         token: &str,
     ) -> Armed {
         let mut armed = Armed::only(self.hands(token));
@@ -82,33 +87,31 @@ impl Scene {
             )
         };
         let away = faults.iter().find(|fault| is_away(fault));
-        let is_lock = |fault: &Fault| matches!(fault, Fault::Throughout(Condition::Locked));
-        let is_locked = faults.iter().any(is_lock);
         for fault in faults {
             match *fault {
                 // A server that is away already is neither stopped nor changed.
                 Fault::Meanwhile(_, Deed::Restart | Deed::Crash) if away.is_some() => {}
-                // The lock is held until the call has ended: an operator's change, for which the call waits, would never come.
-                Fault::Meanwhile(_, Deed::ChangeByHand) if is_locked => {}
+                // Who holds the lock would be waited for in vain.
+                Fault::Throughout(Condition::Estranged | Condition::Locked)
+                    if armed.is_locked() => {}
                 Fault::Throughout(_) if away.is_some_and(|away| !std::ptr::eq(away, fault)) => {}
                 Fault::Message {
                     nth,
                     mishap,
                     lasting,
                 } => {
-                    let name = &messages[nth % messages.len()];
+                    let (name, at) = &messages[nth % messages.len()];
                     if mishap == Mishap::Stale && name == "GetRandomPassword" {
                         // It reads nothing; the same password again would be no password of this version's.
                         continue;
                     }
-                    let fault = mishap.fault();
                     if mishap == Mishap::Stalled {
                         armed.deadline = armed.deadline.min(HASTE);
                     }
                     if lasting {
-                        self.world.api.answer(name, 1.., fault);
+                        self.world.api.answer(name, *at.., mishap.fault());
                     } else {
-                        self.world.api.answer(name, 1, fault);
+                        self.world.api.answer(name, *at, mishap.fault());
                     }
                 }
                 Fault::Connection { nth, fault } => {
@@ -150,19 +153,21 @@ impl Scene {
         Ok(())
     }
 
-    fn watch(&self, orders: &Orders, moment: Moment, deed: Deed, messages: &[String]) {
+    fn watch(&self, orders: &Orders, moment: Moment, deed: Deed, messages: &[Message]) {
         let (api, db) = (&self.world.api, &self.world.db);
         let orders = orders.clone();
-        let name = |nth: usize| &messages[nth % messages.len()];
+        let message = |nth: usize| &messages[nth % messages.len()];
         match moment {
             Moment::BeforeMessage(nth) => {
+                let (name, at) = message(nth);
                 if deed == Deed::Kill {
-                    api.answer(name(nth), 1, ApiFault::DropBefore);
+                    api.answer(name, *at, ApiFault::DropBefore);
                 }
-                api.before(name(nth), 1, move |_| order(orders.clone(), deed));
+                api.before(name, *at, move |_| order(orders.clone(), deed));
             }
             Moment::AfterMessage(nth) => {
-                api.after(name(nth), 1, move |_| order(orders.clone(), deed));
+                let (name, at) = message(nth);
+                api.after(name, *at, move |_| order(orders.clone(), deed));
             }
             Moment::BeforeTurn(nth, turn) => {
                 if deed == Deed::Kill {

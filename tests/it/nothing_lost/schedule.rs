@@ -43,7 +43,7 @@ pub(super) enum Event {
 /// What befalls a call.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// A message to Secrets Manager, by its place among the step's in alphabetical order; with `lasting` each like it.
+    /// A message to Secrets Manager, by its place among the step's in alphabetical order; with `lasting` each like it from then on.
     Message {
         nth: usize,
         mishap: Mishap,
@@ -187,7 +187,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn fault() -> impl Strategy<Value = Fault> {
     let message = (
-        0..6_usize,
+        0..8_usize,
         prop::sample::select(&MISHAPS[..]),
         any::<bool>(),
     );
@@ -220,8 +220,8 @@ fn connection() -> impl Strategy<Value = DbFault> {
 
 fn moment() -> impl Strategy<Value = Moment> {
     prop_oneof![
-        3 => (0..6_usize).prop_map(Moment::BeforeMessage),
-        3 => (0..6_usize).prop_map(Moment::AfterMessage),
+        3 => (0..8_usize).prop_map(Moment::BeforeMessage),
+        3 => (0..8_usize).prop_map(Moment::AfterMessage),
         3 => (1..=2_usize, 1..12_usize).prop_map(|(nth, turn)| Moment::BeforeTurn(nth, turn)),
         3 => (1..=2_usize, 1..12_usize).prop_map(|(nth, turn)| Moment::AfterTurn(nth, turn)),
         2 => (0..80_u64).prop_map(Moment::After),

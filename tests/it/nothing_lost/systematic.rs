@@ -3,7 +3,7 @@
 use testbed::DbFault;
 use testbed::world::STEPS;
 
-use super::boundaries::{Boundaries, Map};
+use super::boundaries::{Boundaries, Map, Message};
 use super::schedule::{
     ACCIDENTS, CONDITIONS, Deed, Event, Fault, MISHAPS, Mishap, Moment, Schedule, Users,
 };
@@ -17,6 +17,7 @@ pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
         .flat_map(|one| [Some(one), alternating.next()]);
     let mut schedules: Vec<_> = mixed.flatten().collect();
     schedules.extend(alternating);
+    schedules.extend(searches(map));
     schedules
 }
 
@@ -24,18 +25,24 @@ pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
 pub(super) fn assert_whole(map: &Map, schedules: &[Schedule]) {
     for users in [Users::Single, Users::Alternating] {
         for (step, (messages, connections)) in LEAST.into_iter().enumerate() {
-            let of = &map[&(users, step)];
+            let of = &map.steps[&(users, step)];
             let connects = of.turns.iter().filter(|turns| **turns >= LEAST_TURNS);
             assert!(of.messages.len() >= messages, "{users:?} {step}: {of:?}");
             assert!(connects.count() >= connections, "{users:?} {step}: {of:?}");
-            assert_struck(of, &struck(users, step, schedules));
+            let all = map.messages(users, step);
+            assert_struck(of, all, &struck(users, step, schedules));
         }
     }
+    let search = schedules.iter().filter(|one| one.earlier > 0).cloned();
+    let search: Vec<_> = search.collect();
+    let faults = struck(Users::Single, 1, &search);
+    assert!(map.search.turns.len() >= 4, "{:?}", map.search);
+    assert_struck(&map.search, &map.search.messages, &faults);
 }
 
 /// Each message and each turn has its faults.
-fn assert_struck(of: &Boundaries, faults: &[&Fault]) {
-    for message in 0..of.messages.len() {
+fn assert_struck(of: &Boundaries, all: &[Message], faults: &[&Fault]) {
+    for message in of.messages.iter().map(|message| place(message, all)) {
         let is_there =
             |fault: &&&Fault| matches!(fault, Fault::Message { nth, .. } if *nth == message);
         let count = faults.iter().filter(is_there).count();
@@ -62,7 +69,10 @@ fn struck(users: Users, step: usize, schedules: &[Schedule]) -> Vec<&Fault> {
 
 fn of(users: Users, map: &Map) -> Vec<Schedule> {
     let lists: Vec<_> = (0..STEPS.len())
-        .map(|step| faults(&map[&(users, step)]))
+        .map(|step| {
+            let of = &map.steps[&(users, step)];
+            faults(of, map.messages(users, step), step)
+        })
         .collect();
     let most = lists.iter().map(Vec::len).max().unwrap_or_default();
     let in_turn = (0..most).flat_map(|nth| {
@@ -87,8 +97,30 @@ fn of(users: Users, map: &Map) -> Vec<Schedule> {
     chunks.map(schedule).collect()
 }
 
+/// A single user's setSecret where only a version without a label knows the password, with each of its faults.
+fn searches(map: &Map) -> Vec<Schedule> {
+    let search = &map.search;
+    let event = |fault| {
+        [
+            Event::At(2, Vec::new()),
+            Event::Anew { label_stays: false },
+            Event::At(1, vec![fault]),
+        ]
+    };
+    let faults = faults(search, &search.messages, 1);
+    let events: Vec<_> = faults.into_iter().flat_map(event).collect();
+    let schedule = |events: &[Event]| Schedule {
+        users: Users::Single,
+        // There is an AWSPREVIOUS to be looked at.
+        earlier: 1,
+        begun: 0,
+        events: events.to_vec(),
+    };
+    events.chunks(EVENTS).map(schedule).collect()
+}
+
 /// The faults of one step.
-fn faults(of: &Boundaries) -> Vec<Fault> {
+fn faults(of: &Boundaries, all: &[Message], step: usize) -> Vec<Fault> {
     let mut faults = CONDITIONS.map(Fault::Throughout).to_vec();
     // The stranger comes first: there is no clone yet whose name it could take.
     faults.rotate_right(1);
@@ -105,10 +137,15 @@ fn faults(of: &Boundaries) -> Vec<Fault> {
             faults.extend(cut.map(|fault| Fault::Connection { nth, fault }));
             for moment in [Moment::BeforeTurn(nth, turn), Moment::AfterTurn(nth, turn)] {
                 faults.extend(ACCIDENTS.map(|deed| Fault::Meanwhile(moment, deed)));
+                if CHANGES.contains(&step) {
+                    let deeds = [Deed::Cancel, Deed::ChangeByHand];
+                    faults.extend(deeds.map(|deed| Fault::Meanwhile(moment, deed)));
+                }
             }
         }
     }
-    for nth in 0..of.messages.len() {
+    for message in &of.messages {
+        let nth = place(message, all);
         for mishap in MISHAPS {
             let message = |lasting| Fault::Message {
                 nth,
@@ -135,6 +172,14 @@ fn faults(of: &Boundaries) -> Vec<Fault> {
     faults
 }
 
+/// A message's place among those by which faults are aimed.
+fn place(message: &Message, all: &[Message]) -> usize {
+    let place = all.iter().position(|one| one == message);
+    place.unwrap_or_else(|| panic!("{message:?} is not in {all:?}"))
+}
+
+/// The steps that change something: what an operator does in their turns is another story each time.
+const CHANGES: [usize; 2] = [1, 3];
 /// So many in a schedule: each begins with a new secret, and has to end well.
 const EVENTS: usize = 12;
 /// So many messages each step has at least, and so many connections.

@@ -23,15 +23,14 @@ pub struct Call {
 }
 
 impl Call {
-    /// The operation with the label that it reads: `GetSecretValue AWSPENDING`.
+    /// The operation, with the label that it reads: `GetSecretValue AWSPENDING`, `GetSecretValue without a label`.
     #[must_use]
     pub fn name(&self) -> String {
-        match self.sent_text("VersionStage") {
-            Some(label) if self.operation == "GetSecretValue" => {
-                format!("{} {label}", self.operation)
-            }
-            _ => self.operation.clone(),
+        if self.operation != "GetSecretValue" {
+            return self.operation.clone();
         }
+        let label = self.sent_text("VersionStage");
+        format!("{} {}", self.operation, label.unwrap_or("without a label"))
     }
 
     /// A field of the request.
