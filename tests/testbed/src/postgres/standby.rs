@@ -58,11 +58,8 @@ impl Postgres {
         if hot {
             return self.start_again().await;
         }
-        place(
-            &data.join("postgresql.auto.conf"),
-            b"hot_standby = off\n",
-            0o600,
-        )?;
+        let settings = read(&data.join(SETTINGS))? + COLD;
+        place(&data.join(SETTINGS), settings.as_bytes(), 0o600)?;
         self.start_unseen().await?;
         eventually(
             "the server to say no",
@@ -85,7 +82,8 @@ impl Postgres {
         self.stop().await?;
         let data = self.cluster.folder.join("data");
         fs::remove_file(data.join("standby.signal")).context("it follows somebody")?;
-        place(&data.join("postgresql.auto.conf"), b"", 0o600)?;
+        let settings = read(&data.join(SETTINGS))?.replace(COLD, "");
+        place(&data.join(SETTINGS), settings.as_bytes(), 0o600)?;
         self.start_again().await
     }
 
@@ -118,8 +116,8 @@ impl Postgres {
     fn copy(&self) -> Result<Self> {
         let cluster = &self.cluster;
         let from = cluster.folder.join("data");
-        let certificate = read(&from.join("server.crt"))?;
-        let key = read(&from.join("server.key"))?;
+        let certificate = read(&from.join("server.crt"))?.into_bytes();
+        let key = read(&from.join("server.key"))?.into_bytes();
         let primary = format!(
             "host={} port={} user=postgres",
             cluster.folder.display(),
@@ -153,9 +151,14 @@ impl Postgres {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).context(format!("could not read {}", path.display()))
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).context(format!("could not read {}", path.display()))
 }
+
+/// What `ALTER SYSTEM` writes, which others may have done.
+const SETTINGS: &str = "postgresql.auto.conf";
+/// No session at all while it follows.
+const COLD: &str = "hot_standby = off\n";
 
 /// Files may change and vanish under the reader: the write-ahead log, which the replica asks for, mends that.
 const COPY: &str = "tar -C \"$0\" --warning=none --ignore-failed-read --exclude=./postmaster.pid \
