@@ -13,9 +13,9 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
-use crate::background::{home, spawn};
+use crate::background::{Ongoing, home, spawn};
 use crate::error::{Context as _, Result};
 
 /// The connection is closed instead of an answer.
@@ -33,33 +33,14 @@ pub(crate) struct Reply {
     pub(crate) cut_at: Option<usize>,
 }
 
-/// A listening server, which ends with this.
-#[derive(Debug)]
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
-    accepting: JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-/// Serves `handler` on `address`; port 0 is any free one.
-pub(crate) async fn serve<H, F>(address: SocketAddr, handler: H) -> Result<Server>
+/// Serves `handler` on the listener's connections until this is dropped.
+pub(crate) fn serve<H, F>(listener: TcpListener, handler: H) -> Ongoing
 where
     H: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Reply, Cut>> + Send + 'static,
 {
-    let listener = home(TcpListener::bind(address))
-        .await
-        .context(format!("could not listen on {address}"))?;
-    let address = listener
-        .local_addr()
-        .context("the listener has no address")?;
     let handler = Arc::new(handler);
-    let accepting = spawn(async move {
+    Ongoing::start(async move {
         // Dropped with this task, and every connection with it.
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
@@ -68,8 +49,7 @@ where
             connections.spawn(converse(stream, Arc::clone(&handler)));
             while connections.try_join_next().is_some() {}
         }
-    });
-    Ok(Server { address, accepting })
+    })
 }
 
 /// Sends one request on a connection of its own.

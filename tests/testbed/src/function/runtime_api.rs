@@ -2,7 +2,7 @@
 //!
 //! Source: AWS Lambda Developer Guide, *Using the Lambda runtime API for custom runtimes*.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,14 +12,17 @@ use serde_json::Value;
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::invocation::Failure;
+use crate::background::Ongoing;
 use crate::error::Result;
-use crate::http::{Cut, Reply, Server, serve};
+use crate::gate::Port;
+use crate::http::{Cut, Reply, serve};
 use crate::unique::random_hex;
 
 /// The API, and what the process has told it.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
-    server: Server,
+    address: SocketAddr,
+    _server: Ongoing,
     events: mpsc::UnboundedSender<Event>,
     told: watch::Receiver<Told>,
 }
@@ -49,12 +52,13 @@ impl RuntimeApi {
         let (events, waiting) = mpsc::unbounded_channel();
         let (tell, told) = watch::channel(Told::default());
         let waiting = Arc::new(Mutex::new(waiting));
-        let server = serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), move |request| {
+        let port = Port::any()?;
+        let server = serve(port.listen().await?, move |request| {
             answer(request, Arc::clone(&waiting), tell.clone())
-        })
-        .await?;
+        });
         Ok(Self {
-            server,
+            address: port.address(),
+            _server: server,
             events,
             told,
         })
@@ -62,7 +66,7 @@ impl RuntimeApi {
 
     /// What `AWS_LAMBDA_RUNTIME_API` holds.
     pub(super) fn address(&self) -> String {
-        self.server.address.to_string()
+        self.address.to_string()
     }
 
     /// Gives the process an event; its identifier.

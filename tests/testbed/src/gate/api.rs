@@ -1,16 +1,15 @@
 //! Between the function and AWS.
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::call::{Call, depth};
 use super::fault::{Fault, Nth, Rule, Watch};
+use super::port::Port;
 use super::traffic::{State, Traffic};
-use crate::background::{eventually, home};
+use crate::background::{Ongoing, home};
 use crate::error::Result;
-use crate::http::{Server, serve};
+use crate::http::serve;
 use crate::secrets::SecretsManager;
 
 /// The endpoint of a function's Secrets Manager (and RDS): records every call, and breaks those that a test names.
@@ -19,8 +18,8 @@ use crate::secrets::SecretsManager;
 #[derive(Clone, Debug)]
 pub struct ApiGate {
     traffic: Arc<Traffic>,
-    server: Arc<Mutex<Option<Server>>>,
-    address: SocketAddr,
+    port: Arc<Port>,
+    server: Arc<Mutex<Option<Ongoing>>>,
 }
 
 impl ApiGate {
@@ -33,19 +32,19 @@ impl ApiGate {
             behind: behind.clone(),
             state: Mutex::default(),
         });
-        let server = listen(&traffic, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let address = server.address;
+        let port = Port::any()?;
+        let server = listen(&traffic, &port).await?;
         Ok(Self {
             traffic,
+            port: Arc::new(port),
             server: Arc::new(Mutex::new(Some(server))),
-            address,
         })
     }
 
     /// What the function is given as its endpoint.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.port.address())
     }
 
     /// Every call so far, in order.
@@ -126,27 +125,27 @@ impl ApiGate {
 
     /// Stops listening: connections are refused, open ones cut.
     pub fn close(&self) {
-        drop(
-            self.server
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        if let Some(server) = &*self.server() {
+            server.end();
+        }
     }
 
     /// Listens again, at the same address.
     ///
     /// # Errors
-    /// Somebody else has taken the port.
+    /// The machine does not let it.
     pub async fn open(&self) -> Result<()> {
-        self.close();
-        // The one that was closed may take a moment to go.
-        let server = eventually("the port to be free", Duration::from_secs(5), async || {
-            Ok(listen(&self.traffic, self.address).await.ok())
-        });
-        let server = server.await?;
-        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        let former = self.server().take();
+        if let Some(former) = former {
+            former.ended().await;
+        }
+        let server = listen(&self.traffic, &self.port).await?;
+        *self.server() = Some(server);
         Ok(())
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Ongoing>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch(&self, operation: &str, nth: impl Into<Nth>, rule: Rule) {
@@ -164,12 +163,11 @@ impl ApiGate {
     }
 }
 
-async fn listen(traffic: &Arc<Traffic>, address: SocketAddr) -> Result<Server> {
-    let traffic = Arc::clone(traffic);
-    serve(address, move |request| {
+async fn listen(traffic: &Arc<Traffic>, port: &Port) -> Result<Ongoing> {
+    let (traffic, listener) = (Arc::clone(traffic), port.listen().await?);
+    Ok(serve(listener, move |request| {
         let traffic = Arc::clone(&traffic);
         // What has arrived takes effect, whether or not its sender waits for the answer.
         home(async move { traffic.pass(request).await })
-    })
-    .await
+    }))
 }

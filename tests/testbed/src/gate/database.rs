@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
+use super::port::Port;
 use super::turn::{Deed, When};
 use super::wire::relay;
-use crate::background::{eventually, home, spawn};
-use crate::error::{Context as _, Result};
+use crate::background::Ongoing;
+use crate::error::Result;
 use crate::postgres::Postgres;
 
 /// What happens to one connection.
@@ -41,8 +41,8 @@ pub enum DbFault {
 #[derive(Clone, Debug)]
 pub struct DbGate {
     inner: Arc<Inner>,
-    accepting: Arc<Mutex<Option<Accepting>>>,
-    port: u16,
+    accepting: Arc<Mutex<Option<Ongoing>>>,
+    port: Arc<Port>,
 }
 
 #[derive(Debug)]
@@ -58,15 +58,6 @@ struct State {
     /// The client's turns on each connection.
     turns: Vec<usize>,
     deeds: Vec<Deed>,
-}
-
-#[derive(Debug)]
-struct Accepting(JoinHandle<()>);
-
-impl Drop for Accepting {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl DbGate {
@@ -92,7 +83,7 @@ impl DbGate {
     /// Where it listens, on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.address().port()
     }
 
     /// Breaks the `nth` connection from now on; 1 is the next one.
@@ -147,30 +138,29 @@ impl DbGate {
 
     /// Stops listening: connections are refused, open ones cut.
     pub fn close(&self) {
-        drop(
-            self.accepting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        if let Some(accepting) = &*self.accepting() {
+            accepting.end();
+        }
     }
 
     /// Listens again, at the same port.
     ///
     /// # Errors
-    /// Somebody else has taken the port.
+    /// The machine does not let it.
     pub async fn open(&self) -> Result<()> {
-        self.close();
-        // The one that was closed may take a moment to go.
-        let accepting = eventually("the port to be free", Duration::from_secs(5), async || {
-            Ok(listen(&self.inner, self.port).await.ok())
-        });
-        let (_, accepting) = accepting.await?;
-        *self
-            .accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(accepting);
+        let former = self.accepting().take();
+        if let Some(former) = former {
+            former.ended().await;
+        }
+        let accepting = listen(&self.inner, &self.port).await?;
+        *self.accepting() = Some(accepting);
         Ok(())
+    }
+
+    fn accepting(&self) -> MutexGuard<'_, Option<Ongoing>> {
+        self.accepting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch(
@@ -195,24 +185,22 @@ impl DbGate {
             behind,
             state: Mutex::default(),
         });
-        let (port, accepting) = listen(&inner, 0).await?;
+        let port = Port::any()?;
+        let accepting = listen(&inner, &port).await?;
         Ok(Self {
             inner,
             accepting: Arc::new(Mutex::new(Some(accepting))),
-            port,
+            port: Arc::new(port),
         })
     }
 }
 
 impl Inner {
-    /// Counts another turn of the client's on a connection; how many it has had.
-    pub(super) fn turn(&self, connection: usize) -> usize {
-        let mut state = self.state();
-        let Some(turns) = state.turns.get_mut(connection) else {
-            return 0;
-        };
-        *turns += 1;
-        *turns
+    /// Counts another turn of the client's on a connection, unless it is forgotten.
+    pub(super) fn turn(&self, connection: usize) {
+        if let Some(turns) = self.state().turns.get_mut(connection) {
+            *turns += 1;
+        }
     }
 
     /// Does what a test wants done at this moment.
@@ -245,25 +233,16 @@ impl Inner {
     }
 }
 
-async fn listen(inner: &Arc<Inner>, port: u16) -> Result<(u16, Accepting)> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = home(TcpListener::bind(address))
-        .await
-        .context(format!("could not listen on {address}"))?;
-    let port = listener
-        .local_addr()
-        .context("the listener has no address")?
-        .port();
-    let inner = Arc::clone(inner);
-    let accepting = spawn(async move {
+async fn listen(inner: &Arc<Inner>, port: &Port) -> Result<Ongoing> {
+    let (inner, listener) = (Arc::clone(inner), port.listen().await?);
+    Ok(Ongoing::start(async move {
         let mut connections = JoinSet::new();
         while let Ok((client, _)) = listener.accept().await {
             let (number, fault) = inner.arrive();
             connections.spawn(serve(Arc::clone(&inner), client, number, fault));
             while connections.try_join_next().is_some() {}
         }
-    });
-    Ok((port, Accepting(accepting)))
+    }))
 }
 
 async fn serve(inner: Arc<Inner>, client: TcpStream, number: usize, fault: Option<DbFault>) {

@@ -119,9 +119,7 @@ impl Passage {
 
     fn judge(&mut self, speaker: Speaker, data: &[u8]) -> Verdict {
         match (self.fault, speaker) {
-            (Some(DbFault::StripTls), Speaker::Client)
-                if self.sent == 0 && data.ends_with(&SSL_REQUEST) =>
-            {
+            (Some(DbFault::StripTls), Speaker::Client) if data.ends_with(&SSL_REQUEST) => {
                 self.fault = None;
                 // The client speaks again, and it is its turn still.
                 self.last = Speaker::Server;
