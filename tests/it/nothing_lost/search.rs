@@ -203,19 +203,21 @@ async fn shrunk(program: &Path, map: &Rc<Map>, seed: u64) -> Option<(Schedule, B
     shortest
 }
 
-/// The first event of a schedule that breaks an invariant by itself.
+/// The first event of a schedule that breaks an invariant by itself, or after what came before it.
 async fn alone(program: &Path, map: &Rc<Map>, schedule: &Schedule) -> Option<(Schedule, Broken)> {
     let mut scene = None;
-    for event in &schedule.events {
-        let events = vec![event.clone()];
-        let single = Schedule {
-            events,
+    let events = &schedule.events;
+    let singles = events.chunks(1);
+    let beginnings = (2..=events.len()).map(|count| &events[..count]);
+    for events in singles.chain(beginnings) {
+        let shorter = Schedule {
+            events: events.to_vec(),
             ..schedule.clone()
         };
-        let (played, place) = here(program, scene, map, &single).await;
+        let (played, place) = here(program, scene, map, &shorter).await;
         scene = place;
         if let Err(broken) = played {
-            return Some((single, broken));
+            return Some((shorter, broken));
         }
     }
     if let Some(scene) = scene {
