@@ -1,6 +1,5 @@
 //! One call of the function, and what befalls it.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use testbed::Invocation;
@@ -9,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::faults::{Armed, HASTE};
 use super::invariants::Broken;
+use super::overtake::Overtaker;
 use super::scene::Scene;
 use super::schedule::Fault;
 use super::service::Service;
@@ -28,7 +28,8 @@ pub(super) struct Ended<'a> {
 
 impl Service<'_> {
     async fn arm(&mut self, faults: &[Fault], step: usize, token: &str) -> Armed {
-        if step == 1 {
+        let is_under_way = self.rotation.as_ref().is_some_and(|(of, _)| of == token);
+        if step == SET && is_under_way {
             self.told.insert(token.to_owned());
         }
         self.unharmed &= faults.is_empty();
@@ -49,7 +50,7 @@ impl Service<'_> {
         token: &str,
         invocation: &Invocation,
         faults: &[Fault],
-        armed: Armed,
+        mut armed: Armed,
         was_due: bool,
     ) -> Result<(), Broken> {
         self.calls += 1;
@@ -63,22 +64,40 @@ impl Service<'_> {
             .push(format!("{}{faults_of}: {how}", STEPS[step]));
         let hands = armed.hands.clone();
         let estranged = armed.estranged;
+        let overtaker = armed.overtaker.take();
         self.scene.disarm(armed).await?;
-        let is_set = |flag: &std::sync::atomic::AtomicBool| flag.load(Ordering::SeqCst);
+        self.note(&hands);
+        if let Some(overtaker) = overtaker {
+            self.overtaken(overtaker);
+        }
         let ended = Ended {
             step,
             token,
             invocation,
             faults,
-            killed: is_set(&hands.killed),
-            interfered: is_set(&hands.interfered),
+            killed: hands.killed(),
+            interfered: hands.interfered(),
             estranged,
         };
-        if ended.interfered {
-            self.unharmed = false;
-            self.interfered = true;
+        if self.is_excused(&ended) {
+            self.unseen.insert(token.to_owned());
         }
         self.judge(&ended, self.unharmed && was_due).await
+    }
+
+    /// Another rotation has taken the place of this one. Once it is finished, nobody may tell the database of any other.
+    fn overtaken(&mut self, overtaker: Overtaker) {
+        let Overtaker { version, done } = overtaker;
+        self.trace.push(format!("overtaken by {done} steps"));
+        self.versions.push(version.clone());
+        self.begun.push(version.clone());
+        if done >= SET {
+            self.told.insert(version.clone());
+        }
+        if done == STEPS.len() {
+            self.told.clear();
+        }
+        self.rotation = (done < STEPS.len()).then_some((version, done));
     }
 
     /// One call, and what befalls it.
@@ -113,11 +132,16 @@ impl Service<'_> {
             ended.notify_one();
             invocation
         };
-        let (invocation, others, ()) =
-            tokio::join!(call, others(self.scene, deadline), armed.work(&ended));
+        let (invocation, others, ()) = tokio::join!(
+            call,
+            others(self.scene, deadline),
+            armed.work(self.scene, &ended)
+        );
         (invocation, armed, others)
     }
 }
 
-/// testSecret's place among the steps.
+/// The steps' places.
+pub(super) const SET: usize = 1;
 pub(super) const TEST: usize = 2;
+pub(super) const FINISH: usize = 3;

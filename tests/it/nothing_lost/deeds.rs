@@ -17,8 +17,9 @@ pub(super) struct Hands {
     secret: Secret,
     token: String,
     roles: Vec<String>,
-    pub(super) killed: Arc<AtomicBool>,
-    pub(super) interfered: Arc<AtomicBool>,
+    killed: Arc<AtomicBool>,
+    interfered: Arc<AtomicBool>,
+    replaced: Arc<AtomicBool>,
 }
 
 impl Scene {
@@ -33,11 +34,32 @@ impl Scene {
             roles: self.own_roles(),
             killed: Arc::default(),
             interfered: Arc::default(),
+            replaced: Arc::default(),
         }
     }
 }
 
 impl Hands {
+    /// Whether the function was killed.
+    pub(super) fn killed(&self) -> bool {
+        self.killed.load(Ordering::SeqCst)
+    }
+
+    /// Whether an operator changed anything.
+    pub(super) fn interfered(&self) -> bool {
+        self.interfered.load(Ordering::SeqCst)
+    }
+
+    /// Whether that was the password.
+    pub(super) fn replaced(&self) -> bool {
+        self.replaced.load(Ordering::SeqCst)
+    }
+
+    /// An operator took the label away.
+    pub(super) fn cancelled(&self) {
+        self.interfered.store(true, Ordering::SeqCst);
+    }
+
     /// Does a deed now.
     pub(super) async fn does(&self, deed: Deed) {
         match deed {
@@ -52,58 +74,73 @@ impl Hands {
             }
             // A server that is away has no sessions.
             Deed::EndSessions => drop(self.postgres.admin(END_SESSIONS).await),
-            Deed::Cancel | Deed::WritePending | Deed::ChangeByHand => {
-                self.interfered.store(true, Ordering::SeqCst);
-                self.interfere(deed).await;
+            Deed::Overtake => unreachable!("takes more than hands"),
+            Deed::Cancel => self.interfered_if(self.cancels().await),
+            Deed::WritePending => self.interfered_if(self.writes_pending().await),
+            Deed::ChangeByHand => {
+                let changed = self.changes_by_hand().await;
+                self.interfered_if(changed);
+                self.replaced.fetch_or(changed, Ordering::SeqCst);
             }
         }
     }
 
-    async fn interfere(&self, deed: Deed) {
-        if deed == Deed::Cancel {
-            let cancelled = self.secrets.remove_label(&self.secret, "AWSPENDING").await;
-            return cancelled.unwrap();
-        }
-        let current = self
-            .secrets
-            .value(&self.secret, "AWSCURRENT")
-            .await
-            .unwrap()
-            .unwrap();
-        let mut value: serde_json::Value = serde_json::from_str(&current).unwrap();
+    /// What had no effect excuses nothing.
+    fn interfered_if(&self, effect: bool) {
+        self.interfered.fetch_or(effect, Ordering::SeqCst);
+    }
+
+    async fn cancels(&self) -> bool {
+        let labels = self.secrets.labels(&self.secret).await.unwrap();
+        let is_there = labels.values().any(|labels| labels.contains("AWSPENDING"));
+        let cancelled = self.secrets.remove_label(&self.secret, "AWSPENDING").await;
+        cancelled.unwrap();
+        is_there
+    }
+
+    async fn changes_by_hand(&self) -> bool {
+        let mut value = self.current().await;
         let role = value["username"].as_str().unwrap().to_owned();
         let password = testbed::unique("by-hand");
         value["password"] = password.clone().into();
-        if deed == Deed::ChangeByHand {
-            // Whoever holds the lock may be waiting for this deed.
-            let verifier = Verifier::Scram.of(&role, &password);
-            let change =
-                format!("SET lock_timeout = '1s'; ALTER ROLE \"{role}\" PASSWORD '{verifier}'");
-            if self.postgres.admin(&change).await.is_err() {
-                // The server is away, or takes no change from anybody.
-                return;
-            }
-            let value = value.to_string();
-            let put = self
-                .secrets
-                .put_value(&self.secret, None, &["AWSCURRENT"], &value);
-            put.await.unwrap();
-            return;
+        // Whoever holds the lock may be waiting for this deed.
+        let verifier = Verifier::Scram.of(&role, &password);
+        let change =
+            format!("SET lock_timeout = '1s'; ALTER ROLE \"{role}\" PASSWORD '{verifier}'");
+        if self.postgres.admin(&change).await.is_err() {
+            // The server is away, or takes no change from anybody.
+            return false;
         }
-        let next = self.roles.iter().find(|one| **one != role).unwrap_or(&role);
-        value["username"] = next.clone().into();
+        let value = value.to_string();
+        let put = self
+            .secrets
+            .put_value(&self.secret, None, &["AWSCURRENT"], &value);
+        put.await.unwrap();
+        true
+    }
+
+    /// Where there is a value already, it is refused: as it should be.
+    async fn writes_pending(&self) -> bool {
         let labels = self.secrets.labels(&self.secret).await.unwrap();
-        if labels
-            .get(&self.token)
-            .is_some_and(|labels| labels.contains("AWSPENDING"))
-        {
-            // Where there is a value already, this is refused: as it should be.
-            let (version, value) = (Some(self.token.as_str()), value.to_string());
-            let put = self
-                .secrets
-                .put_value(&self.secret, version, &["AWSPENDING"], &value);
-            let _ = put.await;
+        let of_ours = labels.get(&self.token);
+        if !of_ours.is_some_and(|labels| labels.contains("AWSPENDING")) {
+            return false;
         }
+        let mut value = self.current().await;
+        let role = value["username"].as_str().unwrap();
+        let next = self.roles.iter().find(|one| *one != role);
+        value["username"] = next.map_or(role, String::as_str).into();
+        value["password"] = testbed::unique("by-hand").into();
+        let (version, value) = (Some(self.token.as_str()), value.to_string());
+        let put = self
+            .secrets
+            .put_value(&self.secret, version, &["AWSPENDING"], &value);
+        put.await.is_ok()
+    }
+
+    async fn current(&self) -> serde_json::Value {
+        let current = self.secrets.value(&self.secret, "AWSCURRENT").await;
+        serde_json::from_str(&current.unwrap().unwrap()).unwrap()
     }
 }
 

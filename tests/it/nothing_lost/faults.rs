@@ -10,6 +10,7 @@ use super::boundaries::Message;
 use super::conditions::Undo;
 use super::deeds::Hands;
 use super::invariants::Broken;
+use super::overtake::Overtaker;
 use super::scene::Scene;
 use super::schedule::{Condition, Deed, Fault, Mishap, Moment};
 
@@ -20,6 +21,9 @@ pub(super) struct Armed {
     pub(super) timed: Option<(Duration, Deed)>,
     pub(super) deadline: Duration,
     pub(super) estranged: bool,
+    /// The rotation that began meanwhile.
+    pub(super) overtaker: Option<Overtaker>,
+    token: String,
     conditions: Vec<(Condition, Undo)>,
     /// Deeds that are due now, each with whom to tell when it is done.
     orders: mpsc::UnboundedReceiver<(Deed, oneshot::Sender<()>)>,
@@ -30,7 +34,7 @@ type Orders = mpsc::UnboundedSender<(Deed, oneshot::Sender<()>)>;
 
 impl Armed {
     /// Nothing befalls this call but what others do meanwhile.
-    pub(super) fn only(hands: Hands) -> Self {
+    pub(super) fn only(hands: Hands, token: &str) -> Self {
         let (ordering, orders) = mpsc::unbounded_channel();
         Self {
             ordering,
@@ -39,6 +43,8 @@ impl Armed {
             timed: None,
             deadline: PATIENCE,
             estranged: false,
+            overtaker: None,
+            token: token.to_owned(),
             conditions: Vec::new(),
         }
     }
@@ -49,24 +55,38 @@ impl Armed {
     }
 
     /// Does what is asked for in a message or a turn, and what is due after a while, until the call has ended.
-    pub(super) async fn work(&mut self, ended: &Notify) {
+    pub(super) async fn work(&mut self, scene: &Scene, ended: &Notify) {
         let (span, mut last) = self.timed.take().unzip();
         let due = sleep(span.unwrap_or_default());
         tokio::pin!(due);
         loop {
             tokio::select! {
                 Some((deed, done)) = self.orders.recv() => {
-                    self.hands.does(deed).await;
+                    self.does(scene, deed).await;
                     // A connection that has gone meanwhile waits no more.
                     let _ = done.send(());
                 }
                 () = &mut due, if last.is_some() => {
                     if let Some(deed) = last.take() {
-                        self.hands.does(deed).await;
+                        self.does(scene, deed).await;
                     }
                 }
                 () = ended.notified() => return,
             }
+        }
+    }
+}
+
+impl Armed {
+    async fn does(&mut self, scene: &Scene, deed: Deed) {
+        match deed {
+            // Once is enough.
+            Deed::Overtake if self.overtaker.is_some() => {}
+            Deed::Overtake => {
+                self.hands.cancelled();
+                self.overtaker = Some(scene.overtake(&self.token).await);
+            }
+            _ => self.hands.does(deed).await,
         }
     }
 }
@@ -79,7 +99,7 @@ impl Scene {
         messages: &[Message],
         token: &str,
     ) -> Armed {
-        let mut armed = Armed::only(self.hands(token));
+        let mut armed = Armed::only(self.hands(token), token);
         let is_away = |fault: &Fault| {
             matches!(
                 fault,

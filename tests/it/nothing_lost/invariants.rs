@@ -6,7 +6,7 @@ use super::service::Service;
 use super::statements;
 
 /// The promise's parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Invariant {
     /// Alternating users: `AWSCURRENT` logs in.
     I1,
@@ -25,7 +25,7 @@ pub(super) enum Invariant {
 }
 
 /// An invariant that did not hold.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Broken {
     pub(super) invariant: Invariant,
     pub(super) what: String,
@@ -74,7 +74,11 @@ impl Service<'_> {
         let current = self.check_labels().await?;
         self.check_bystanders().await?;
         self.check_logins(&current).await?;
-        self.former.insert(current);
+        if self.former.insert(current) {
+            // Of what was to become current before, nobody may tell the database any more.
+            let under_way = self.rotation.as_ref().map(|(token, _)| token);
+            self.told.retain(|version| Some(version) == under_way);
+        }
         Ok(())
     }
 
@@ -91,6 +95,12 @@ impl Service<'_> {
                     statement.role,
                     statements::shape(&statement.sql, role)
                 )
+            })?;
+        }
+        for session in scene.world.postgres.visitors(scene.world.began) {
+            let own = session.application_name == "db-rotation";
+            holds(!own || session.tls.is_some(), Invariant::I6, || {
+                format!("{} logged in without TLS", session.role)
             })?;
         }
         let neighbour = scene.is_neighbour_used.then_some(&scene.neighbour);
@@ -188,7 +198,8 @@ impl Service<'_> {
         })?;
         for version in self.versions.clone().iter().rev() {
             if self.logs_in(version).await {
-                let between = self.told.contains(version) && !self.former.contains(version);
+                let between = self.told.contains(version) && !self.former.contains(version)
+                    || self.unseen.contains(current);
                 return holds(between, Invariant::I2, || {
                     "AWSCURRENT does not log in, and no change is under way".to_owned()
                 });

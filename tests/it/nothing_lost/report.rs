@@ -40,9 +40,7 @@ impl Violation {
             shrunk,
         }
     }
-}
 
-impl Violation {
     /// The schedule by which to understand it.
     pub(super) fn shortest(&self) -> (&Schedule, &Broken) {
         self.shrunk
@@ -113,7 +111,8 @@ impl Event {
             | Self::At(_, faults)
             | Self::Twice(faults)
             | Self::Beside(faults)
-            | Self::Stray(_, faults) => faults,
+            | Self::Stray(_, faults)
+            | Self::Late(_, faults) => faults,
             Self::Anew { .. } | Self::Operator(_) => &[],
         }
     }

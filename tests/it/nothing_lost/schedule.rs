@@ -34,6 +34,8 @@ pub(super) enum Event {
     Beside(Vec<Fault>),
     /// A step of this rotation that isn't due: late, or early.
     Stray(usize, Vec<Fault>),
+    /// A step of an earlier version, given up or finished, is called once more.
+    Late(usize, Vec<Fault>),
     /// The service gives the rotation up and begins another.
     Anew { label_stays: bool },
     /// An operator, between two calls.
@@ -76,7 +78,7 @@ pub(super) enum Mishap {
 }
 
 /// When somebody does something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Moment {
     /// The message, by its place as above, has not taken effect; nor will it, if the function is killed.
     BeforeMessage(usize),
@@ -107,6 +109,8 @@ pub(super) enum Deed {
     WritePending,
     /// An operator changes the current password, in the database and in the secret.
     ChangeByHand,
+    /// An operator cancels the rotation, and another process plays a whole new one before this goes on.
+    Overtake,
 }
 
 /// What may be so while a call is under way.
@@ -180,6 +184,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => faults(1).prop_map(Event::Twice),
         1 => faults(1).prop_map(Event::Beside),
         2 => (0..4_usize, faults(1)).prop_map(|(step, faults)| Event::Stray(step, faults)),
+        1 => (0..4_usize, faults(1)).prop_map(|(step, faults)| Event::Late(step, faults)),
         2 => any::<bool>().prop_map(|label_stays| Event::Anew { label_stays }),
         1 => prop::sample::select(&OPERATORS[..]).prop_map(Event::Operator),
     ]
@@ -195,6 +200,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         4 => Just(Deed::Kill),
         1 => prop::sample::select(&ACCIDENTS[..]),
         1 => prop::sample::select(&OPERATORS[..]),
+        1 => Just(Deed::Overtake),
     ];
     prop_oneof![
         5 => message.prop_map(|(nth, mishap, lasting)| Fault::Message { nth, mishap, lasting }),

@@ -6,22 +6,28 @@ use testbed::Invocation;
 use testbed::world::STEPS;
 
 use super::boundaries::Map;
-use super::call::TEST;
-use super::faults::{Armed, HASTE, PATIENCE};
-use super::invariants::{Broken, Invariant};
+use super::deeds::Hands;
+use super::faults::PATIENCE;
+use super::invariants::{Broken, Invariant, holds};
 use super::scene::Scene;
-use super::schedule::{Deed, Event, Fault, Schedule, Users};
+use super::schedule::{Deed, Fault, Schedule, Users};
 
 /// One secret's rotations, and what is known of them.
 pub(super) struct Service<'a> {
     pub(super) scene: &'a mut Scene,
     pub(super) map: &'a Map,
     /// The version that is being made, and the step that is due.
-    rotation: Option<(String, usize)>,
+    pub(super) rotation: Option<(String, usize)>,
     /// Whether nothing went wrong in this rotation yet.
     pub(super) unharmed: bool,
     /// Whether an operator interfered in it.
     pub(super) interfered: bool,
+    /// Whether one replaced the password by hand.
+    pub(super) replaced: bool,
+    /// What became current without a look after that (C47).
+    pub(super) unseen: BTreeSet<String>,
+    /// The versions that rotations were to make, in the order of beginning.
+    pub(super) begun: Vec<String>,
     /// Every version, in the order of making.
     pub(super) versions: Vec<String>,
     /// Those of which the database may have been told.
@@ -55,6 +61,9 @@ impl<'a> Service<'a> {
             rotation: None,
             unharmed: true,
             interfered: false,
+            replaced: false,
+            unseen: BTreeSet::new(),
+            begun: Vec::new(),
             versions: Vec::new(),
             told: BTreeSet::new(),
             former: BTreeSet::new(),
@@ -75,6 +84,7 @@ impl<'a> Service<'a> {
         self.check().await?;
         for _ in 0..schedule.earlier * STEPS.len() + schedule.begun {
             self.call(&[]).await?;
+            self.check().await?;
         }
         for event in &schedule.events {
             self.event(event).await?;
@@ -84,106 +94,14 @@ impl<'a> Service<'a> {
         self.check_all().await
     }
 
-    async fn event(&mut self, event: &Event) -> Result<(), Broken> {
-        match event {
-            Event::Call(faults) => self.call(faults).await.map(drop),
-            Event::At(step, faults) => {
-                self.go_on_until(Some(*step)).await?;
-                self.call(faults).await.map(drop)
-            }
-            Event::Twice(faults) => self.twice(faults).await,
-            Event::Beside(faults) => self.beside(faults).await,
-            Event::Stray(step, faults) => self.stray(*step, faults).await,
-            Event::Anew { label_stays } => {
-                self.trace.push(format!("{event:?}"));
-                if !label_stays {
-                    self.operate(Deed::Cancel).await;
-                }
-                self.begin().await;
-                Ok(())
-            }
-            Event::Operator(deed) => {
-                self.trace.push(format!("{event:?}"));
-                self.operate(*deed).await;
-                Ok(())
-            }
-        }
-    }
-
     /// The service's next call; the error's name, if it failed.
-    async fn call(&mut self, faults: &[Fault]) -> Result<Option<String>, Broken> {
+    pub(super) async fn call(&mut self, faults: &[Fault]) -> Result<Option<String>, Broken> {
         let (token, step) = self.due().await;
         let (invocation, armed) = self.under(faults, step, &token, PATIENCE).await;
         self.ended(step, &token, &invocation, faults, armed, true)
             .await?;
         self.progress(&token, step, &invocation).await;
         Ok(invocation.error_type().map(str::to_owned))
-    }
-
-    /// The same call twice at once, the second by another process that nothing befalls.
-    async fn twice(&mut self, faults: &[Fault]) -> Result<(), Broken> {
-        let (token, step) = self.due().await;
-        let event = self.scene.world.event(STEPS[step], &token);
-        let twin = async |scene: &Scene, deadline| {
-            let other = &scene.neighbour.function;
-            scene.world.invoke_on(other, &event, deadline).await
-        };
-        let (invocation, armed, twin) =
-            self.accompanied(faults, step, &token, PATIENCE, twin).await;
-        let mut twin_armed = Armed::only(armed.hands.clone());
-        twin_armed.estranged = armed.estranged;
-        self.ended(step, &token, &invocation, faults, armed, true)
-            .await?;
-        self.ended(step, &token, &twin, faults, twin_armed, true)
-            .await?;
-        let good = if invocation.answer.is_ok() {
-            &invocation
-        } else {
-            &twin
-        };
-        self.progress(&token, step, good).await;
-        Ok(())
-    }
-
-    /// The next call, and at the same time a whole rotation of another secret in this database.
-    async fn beside(&mut self, faults: &[Fault]) -> Result<(), Broken> {
-        let (token, step) = self.due().await;
-        self.scene.is_neighbour_used = true;
-        let neighbour = async |scene: &Scene, _| scene.neighbour.rotate().await;
-        let (invocation, armed, rotated) = self
-            .accompanied(faults, step, &token, PATIENCE, neighbour)
-            .await;
-        self.ended(step, &token, &invocation, faults, armed, true)
-            .await?;
-        self.progress(&token, step, &invocation).await;
-        match rotated {
-            Err(failure) if faults.is_empty() => Err(Broken::new(
-                Invariant::I3,
-                format!("the neighbour: {failure:?}"),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// A step of this rotation that isn't due.
-    ///
-    /// With a single user nothing befalls one that comes early: a finishSecret that can't ask the database moves the label
-    /// (C47), since with the steps in order that ends an outage.
-    async fn stray(&mut self, step: usize, faults: &[Fault]) -> Result<(), Broken> {
-        let Some((token, due)) = self.rotation.clone() else {
-            return Ok(());
-        };
-        let is_early = step > due;
-        let faults = if self.is_single() && is_early {
-            &[]
-        } else {
-            faults
-        };
-        // Only testSecret waits for a password that is refused.
-        let patience = if step == TEST { HASTE } else { PATIENCE };
-        let (invocation, armed) = self.under(faults, step, &token, patience).await;
-        self.ended(step, &token, &invocation, faults, armed, false)
-            .await
     }
 
     /// Nothing is in the way any more.
@@ -196,8 +114,8 @@ impl<'a> Service<'a> {
         self.check_rotated().await
     }
 
-    /// The steps up to one, or all of them, with at most two retries, or in one fresh rotation.
-    async fn go_on_until(&mut self, step: Option<usize>) -> Result<(), Broken> {
+    /// The steps up to one, or all of them, with at most two retries; in one fresh rotation where an operator was at work.
+    pub(super) async fn go_on_until(&mut self, step: Option<usize>) -> Result<(), Broken> {
         let (mut retries, mut is_fresh) = (2, false);
         loop {
             let at = self.rotation.as_ref().map(|(_, step)| *step);
@@ -205,53 +123,70 @@ impl<'a> Service<'a> {
                 return Ok(());
             }
             let before = self.due().await;
-            let cancelled = self.call(&[]).await? == Some("VersionNotStaged".to_owned());
+            let failed = self.call(&[]).await?;
             self.check().await?;
             if self.rotation.as_ref() != Some(&before) {
                 continue;
             }
-            if is_fresh {
-                let what = "a fresh rotation does not get through".to_owned();
-                return Err(Broken::new(Invariant::I3, what));
-            }
-            if retries == 0 || cancelled {
-                is_fresh = true;
-                self.begin().await;
-            } else {
+            let cancelled = self.is_cancelled(&before.0).await;
+            if retries > 0 && !is_fresh && !cancelled {
                 retries -= 1;
+                continue;
             }
+            let forgiven = !is_fresh && (cancelled || self.interfered);
+            holds(forgiven, Invariant::I3, || {
+                format!("{} does not get through: {failed:?}", STEPS[before.1])
+            })?;
+            is_fresh = true;
+            self.operate(Deed::Cancel).await;
+            self.begin().await;
         }
     }
 
-    async fn due(&mut self) -> (String, usize) {
+    /// Nothing that is asked of a version without its label is done.
+    async fn is_cancelled(&self, token: &str) -> bool {
+        self.holder("AWSPENDING").await.as_deref() != Some(token)
+    }
+
+    pub(super) async fn due(&mut self) -> (String, usize) {
         if self.rotation.is_none() {
             self.begin().await;
         }
         self.rotation.clone().unwrap()
     }
 
-    async fn begin(&mut self) {
+    pub(super) async fn begin(&mut self) {
         let token = self.scene.world.begin().await.unwrap();
         self.versions.push(token.clone());
+        self.begun.push(token.clone());
         self.rotation = Some((token, 0));
         self.unharmed = true;
         self.interfered = false;
+        self.replaced = false;
     }
 
-    async fn operate(&mut self, deed: Deed) {
+    pub(super) async fn operate(&mut self, deed: Deed) {
         let token = self
             .rotation
             .as_ref()
             .map_or("", |(token, _)| token)
             .to_owned();
-        self.scene.hands(&token).does(deed).await;
-        self.unharmed = false;
-        self.interfered = true;
+        let hands = self.scene.hands(&token);
+        hands.does(deed).await;
+        self.note(&hands);
+    }
+
+    /// Notes what operators did in this rotation.
+    pub(super) fn note(&mut self, hands: &Hands) {
+        self.unharmed &= !hands.interfered();
+        self.interfered |= hands.interfered();
+        self.replaced |= hands.replaced();
     }
 
     /// What the service makes of an answer: after a success the next step is due.
-    async fn progress(&mut self, token: &str, step: usize, invocation: &Invocation) {
-        if invocation.answer.is_err() {
+    pub(super) async fn progress(&mut self, token: &str, step: usize, invocation: &Invocation) {
+        let is_under_way = self.rotation.as_ref().is_some_and(|(of, _)| of == token);
+        if invocation.answer.is_err() || !is_under_way {
             return;
         }
         self.rotation = (step + 1 < STEPS.len()).then(|| (token.to_owned(), step + 1));

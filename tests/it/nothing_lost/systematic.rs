@@ -4,6 +4,7 @@ use testbed::DbFault;
 use testbed::world::STEPS;
 
 use super::boundaries::{Boundaries, Map, Message};
+use super::call::{FINISH, SET, TEST};
 use super::schedule::{
     ACCIDENTS, CONDITIONS, Deed, Event, Fault, MISHAPS, Mishap, Moment, Schedule, Users,
 };
@@ -18,6 +19,10 @@ pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
     let mut schedules: Vec<_> = mixed.flatten().collect();
     schedules.extend(alternating);
     schedules.extend(searches(map));
+    for users in [Users::Single, Users::Alternating] {
+        schedules.push(late(users));
+        schedules.extend(overtaken(users, map));
+    }
     schedules
 }
 
@@ -35,7 +40,7 @@ pub(super) fn assert_whole(map: &Map, schedules: &[Schedule]) {
     }
     let search = schedules.iter().filter(|one| one.earlier > 0).cloned();
     let search: Vec<_> = search.collect();
-    let faults = struck(Users::Single, 1, &search);
+    let faults = struck(Users::Single, SET, &search);
     assert!(map.search.turns.len() >= 4, "{:?}", map.search);
     assert_struck(&map.search, &map.search.messages, &faults);
 }
@@ -102,17 +107,71 @@ fn searches(map: &Map) -> Vec<Schedule> {
     let search = &map.search;
     let event = |fault| {
         [
-            Event::At(2, Vec::new()),
+            Event::At(TEST, Vec::new()),
             Event::Anew { label_stays: false },
-            Event::At(1, vec![fault]),
+            Event::At(SET, vec![fault]),
         ]
     };
-    let faults = faults(search, &search.messages, 1);
+    // A server that goes away is another story only for the connection that finds the password.
+    let found = search.turns.len();
+    let is_told_elsewhere = |fault: &Fault| match fault {
+        Fault::Meanwhile(Moment::BeforeTurn(nth, _) | Moment::AfterTurn(nth, _), deed) => {
+            *nth < found && SERVERS.contains(deed)
+        }
+        _ => false,
+    };
+    let mut faults = faults(search, &search.messages, SET);
+    faults.retain(|fault| !is_told_elsewhere(fault));
     let events: Vec<_> = faults.into_iter().flat_map(event).collect();
     let schedule = |events: &[Event]| Schedule {
         users: Users::Single,
         // There is an AWSPREVIOUS to be looked at.
         earlier: 1,
+        begun: 0,
+        events: events.to_vec(),
+    };
+    events.chunks(EVENTS).map(schedule).collect()
+}
+
+/// Each step once more, of a version that was given up with its label and without, and of one that was superseded.
+fn late(users: Users) -> Schedule {
+    let late = || (0..STEPS.len()).map(|step| Event::Late(step, Vec::new()));
+    let mut events = Vec::new();
+    for label_stays in [false, true] {
+        events.extend([Event::At(TEST, Vec::new()), Event::Anew { label_stays }]);
+        events.extend(late());
+        events.push(Event::At(SET, Vec::new()));
+        events.extend(late());
+    }
+    events.push(Event::At(FINISH, Vec::new()));
+    events.extend(late());
+    events.push(Event::At(SET, Vec::new()));
+    events.extend(late());
+    Schedule {
+        users,
+        earlier: 0,
+        begun: 0,
+        events,
+    }
+}
+
+/// Another rotation overtakes each step in each of its messages and turns.
+fn overtaken(users: Users, map: &Map) -> Vec<Schedule> {
+    let mut events = Vec::new();
+    for step in 0..STEPS.len() {
+        let of = &map.steps[&(users, step)];
+        let all = map.messages(users, step);
+        let messages = of.messages.iter().map(|message| place(message, all));
+        let connections = (1..).zip(&of.turns);
+        let turns = connections
+            .flat_map(|(nth, turns)| (1..=*turns).map(move |turn| Moment::BeforeTurn(nth, turn)));
+        let moments = messages.map(Moment::BeforeMessage).chain(turns);
+        let faults = moments.map(|moment| Fault::Meanwhile(moment, Deed::Overtake));
+        events.extend(faults.map(|fault| Event::At(step, vec![fault])));
+    }
+    let schedule = |events: &[Event]| Schedule {
+        users,
+        earlier: 0,
         begun: 0,
         events: events.to_vec(),
     };
@@ -178,8 +237,10 @@ fn place(message: &Message, all: &[Message]) -> usize {
     place.unwrap_or_else(|| panic!("{message:?} is not in {all:?}"))
 }
 
+/// What befalls the server.
+const SERVERS: [Deed; 3] = [Deed::Restart, Deed::Crash, Deed::EndSessions];
 /// The steps that change something: what an operator does in their turns is another story each time.
-const CHANGES: [usize; 2] = [1, 3];
+const CHANGES: [usize; 2] = [SET, FINISH];
 /// So many in a schedule: each begins with a new secret, and has to end well.
 const EVENTS: usize = 12;
 /// So many messages each step has at least, and so many connections.

@@ -2,7 +2,7 @@
 
 use testbed::world::STEPS;
 
-use super::call::Ended;
+use super::call::{Ended, FINISH, SET};
 use super::invariants::{Broken, Invariant, holds};
 use super::schedule::{Fault, Mishap};
 use super::service::Service;
@@ -42,7 +42,7 @@ impl Service<'_> {
 
     /// A success did what it says.
     async fn judge_success(&mut self, ended: &Ended<'_>) -> Result<(), Broken> {
-        if ended.estranged && ended.step == 1 {
+        if ended.estranged && ended.step == SET && !ended.interfered {
             return Err(Broken::new(
                 Invariant::I4,
                 "a password was set though AWSCURRENT does not log in",
@@ -51,10 +51,17 @@ impl Service<'_> {
         if ended.interfered || ended.estranged {
             return Ok(());
         }
+        let is_current = self.holder("AWSCURRENT").await.as_deref() == Some(ended.token);
+        let is_over = self
+            .rotation
+            .as_ref()
+            .is_none_or(|(of, _)| of != ended.token);
         let done = match ended.step {
+            // Nothing is left to be done (C1), though the next rotation may have told the database by now.
+            _ if is_over => is_current || ended.faults.iter().any(is_stale),
             0 => self.value(ended.token).await.is_some(),
             1 | 2 => self.logs_in(ended.token).await,
-            _ => self.holder("AWSCURRENT").await.as_deref() == Some(ended.token),
+            _ => is_current && (self.is_excused(ended) || self.logs_in(ended.token).await),
         };
         holds(done, Invariant::I6, || {
             let line = ended.invocation.log.join(" ");
@@ -69,18 +76,17 @@ impl Service<'_> {
         })
     }
 
+    /// A database that can't be asked does not hold the label back with a single user (C47), though an operator may have
+    /// replaced the password in this rotation.
+    pub(super) fn is_excused(&self, ended: &Ended<'_>) -> bool {
+        let log = &ended.invocation.log;
+        let unseen = log.iter().any(|line| line.contains(WITHOUT_A_LOOK));
+        ended.step == FINISH && self.is_single() && self.replaced && unseen
+    }
+
     /// A wrong password is blamed only where passwords are wrong.
     async fn judge_blame(&mut self, ended: &Ended<'_>, name: &str) -> Result<(), Broken> {
-        let stale = |fault: &Fault| {
-            matches!(
-                fault,
-                Fault::Message {
-                    mishap: Mishap::Stale,
-                    ..
-                }
-            )
-        };
-        let excused = ended.interfered || ended.estranged || ended.faults.iter().any(stale);
+        let excused = ended.interfered || ended.estranged || ended.faults.iter().any(is_stale);
         if name != "NoWorkingCredential" || excused {
             return Ok(());
         }
@@ -122,6 +128,18 @@ impl Service<'_> {
         Ok(())
     }
 }
+
+/// Whether a call is told what was true a moment ago.
+fn is_stale(fault: &Fault) -> bool {
+    let mishap = match fault {
+        Fault::Message { mishap, .. } => Some(*mishap),
+        _ => None,
+    };
+    mishap == Some(Mishap::Stale)
+}
+
+/// What finishSecret warns of.
+const WITHOUT_A_LOOK: &str = "moving AWSCURRENT without a look at the database";
 
 /// Whether the README tells what to do about an error of this name.
 fn documented(name: &str) -> bool {

@@ -84,10 +84,16 @@ impl Postgres {
         log.split_off(mark.0.min(log.len()))
     }
 
-    /// The sessions over TCP that a role had since `mark`, the testbed's own left out.
+    /// The sessions over TCP since `mark`, the testbed's own left out.
+    #[must_use]
+    pub fn visitors(&self, since: Mark) -> Vec<Connection> {
+        self.visits(since).0
+    }
+
+    /// Those that a role had.
     #[must_use]
     pub fn connections(&self, role: &str, since: Mark) -> Vec<Connection> {
-        let mut all = self.visits(since).0;
+        let mut all = self.visitors(since);
         all.retain(|connection| connection.role == role);
         all
     }

@@ -1,0 +1,34 @@
+//! A rotation that takes the place of another, one of whose calls is still under way.
+
+use testbed::world::STEPS;
+
+use super::faults::HASTE;
+use super::scene::Scene;
+use super::schedule::Deed;
+
+/// A rotation that began meanwhile.
+pub(super) struct Overtaker {
+    pub(super) version: String,
+    /// How many of its steps succeeded.
+    pub(super) done: usize,
+}
+
+impl Scene {
+    /// An operator cancels the rotation, and another process plays a whole new one.
+    pub(super) async fn overtake(&self, token: &str) -> Overtaker {
+        let world = &self.world;
+        self.hands(token).does(Deed::Cancel).await;
+        let version = world.begin().await.unwrap();
+        for (done, step) in STEPS.iter().enumerate() {
+            let event = world.event(step, &version);
+            let other = &self.neighbour.function;
+            let invocation = world.invoke_on(other, &event, 2 * HASTE).await;
+            if invocation.answer.is_err() {
+                return Overtaker { version, done };
+            }
+        }
+        world.secrets.tidy(&world.secret).await.unwrap();
+        let done = STEPS.len();
+        Overtaker { version, done }
+    }
+}
