@@ -4,6 +4,7 @@
 //! [`service::Service`] plays it against the shipped program and real servers; the [`invariants`] hold after every event, or the
 //! schedule is shrunk to the shortest that breaks one.
 
+mod blame;
 mod boundaries;
 mod call;
 mod conditions;

@@ -100,6 +100,7 @@ impl<'a> Service<'a> {
         let (invocation, armed) = self.under(faults, step, &token, PATIENCE).await;
         self.ended(step, &token, &invocation, faults, armed, true)
             .await?;
+        self.check_blame(faults, &invocation)?;
         self.progress(&token, step, &invocation).await;
         Ok(invocation.error_type().map(str::to_owned))
     }

@@ -1,0 +1,95 @@
+//! Which errors may be blamed on a fault.
+
+use testbed::{DbFault, Invocation};
+
+use super::invariants::{Broken, Invariant, holds};
+use super::schedule::{Condition, Deed, Fault, Mishap};
+use super::service::Service;
+
+impl Service<'_> {
+    /// A call that one thing befell blames that, and nothing else.
+    pub(super) fn check_blame(
+        &self,
+        faults: &[Fault],
+        invocation: &Invocation,
+    ) -> Result<(), Broken> {
+        let ([fault], Some(name)) = (faults, invocation.error_type()) else {
+            return Ok(());
+        };
+        if self.interfered || invocation.died.is_some() {
+            return Ok(());
+        }
+        holds(culprits(fault).contains(&name), Invariant::I6, || {
+            format!("{name} is blamed for {fault:?}")
+        })
+    }
+}
+
+/// The names that the README's table has for what a fault brings about.
+fn culprits(fault: &Fault) -> &'static [&'static str] {
+    match fault {
+        Fault::Message { mishap, .. } => of_message(*mishap),
+        Fault::Connection { fault, .. } => of_connection(*fault),
+        Fault::Meanwhile(_, deed) => of_deed(*deed),
+        Fault::Throughout(condition) => of_condition(*condition),
+        Fault::Deadline(_) => &["DeadlineExceeded"],
+    }
+}
+
+fn of_message(mishap: Mishap) -> &'static [&'static str] {
+    match mishap {
+        Mishap::AnswerLost | Mishap::Lost => &["SecretsManagerUnreachable"],
+        Mishap::AnswerCutShort
+        | Mishap::AnswerMalformed
+        | Mishap::Failed500
+        | Mishap::Failed503
+        | Mishap::InternalServiceError
+        | Mishap::Throttled => &["AwsCallFailed"],
+        Mishap::Delayed => &[],
+        // A moment ago the version may not have been staged, or had no value.
+        Mishap::Stale => &["AwsCallFailed", "SecretMalformed", "VersionNotStaged"],
+        // Silence of a second and more is what an unreachable service has to say.
+        Mishap::Stalled => &["DeadlineExceeded", "SecretsManagerUnreachable"],
+    }
+}
+
+fn of_connection(fault: DbFault) -> &'static [&'static str] {
+    match fault {
+        DbFault::Reset => &["DatabaseUnreachable", "TlsFailed"],
+        DbFault::ResetAfterSent(_)
+        | DbFault::ResetAfterReceived(_)
+        | DbFault::LoseAnswer(_)
+        | DbFault::LoseTurn(_) => &["ConnectionLost", "DatabaseUnreachable", "TlsFailed"],
+        DbFault::Silent | DbFault::StallAfter(_) => &["DeadlineExceeded"],
+        DbFault::StripTls => &["TlsFailed"],
+    }
+}
+
+fn of_deed(deed: Deed) -> &'static [&'static str] {
+    match deed {
+        // In the middle of a handshake TLS fails; and a server may take longer to come back than a session to start.
+        Deed::Restart | Deed::Crash => &[
+            "ConnectionLost",
+            "DatabaseNotReady",
+            "DatabaseUnreachable",
+            "DeadlineExceeded",
+            "TlsFailed",
+        ],
+        Deed::EndSessions => &["ConnectionLost", "DatabaseNotReady"],
+        // Who is killed blames nobody, and operators are dealt with elsewhere.
+        Deed::Kill | Deed::Cancel | Deed::WritePending | Deed::ChangeByHand | Deed::Overtake => &[],
+    }
+}
+
+fn of_condition(condition: Condition) -> &'static [&'static str] {
+    match condition {
+        Condition::ApiRefused => &["SecretsManagerUnreachable"],
+        Condition::DatabaseRefused => &["DatabaseUnreachable"],
+        Condition::Estranged => &["NoWorkingCredential"],
+        Condition::Locked => &["DeadlineExceeded"],
+        Condition::NoSlots => &["TooManyConnections"],
+        Condition::NotReady => &["DatabaseNotReady"],
+        Condition::ReadOnly | Condition::Recovering => &["DatabaseReadOnly"],
+        Condition::Stranger => &["ForeignTarget"],
+    }
+}
