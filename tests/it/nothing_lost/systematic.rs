@@ -35,14 +35,14 @@ pub(super) fn assert_whole(map: &Map, schedules: &[Schedule]) {
             assert!(of.messages.len() >= messages, "{users:?} {step}: {of:?}");
             assert!(connects.count() >= connections, "{users:?} {step}: {of:?}");
             let all = map.messages(users, step);
-            assert_struck(of, all, &struck(users, step, schedules));
+            assert_struck(of, all, &struck(users, step, schedules, 0));
         }
     }
-    let search = schedules.iter().filter(|one| one.earlier > 0).cloned();
-    let search: Vec<_> = search.collect();
-    let faults = struck(Users::Single, SET, &search);
-    assert!(map.search.turns.len() >= 4, "{:?}", map.search);
-    assert_struck(&map.search, &map.search.messages, &faults);
+    let search = only_in_search(map);
+    assert!(search.messages.len() >= 4, "{search:?}");
+    assert!(search.turns.len() >= 4, "{search:?}");
+    let faults = struck(Users::Single, SET, schedules, 1);
+    assert_struck(&search, &map.search.messages, &faults);
 }
 
 /// Each message and each turn has its faults.
@@ -62,9 +62,11 @@ fn assert_struck(of: &Boundaries, all: &[Message], faults: &[&Fault]) {
     }
 }
 
-/// The faults that strike a step.
-fn struck(users: Users, step: usize, schedules: &[Schedule]) -> Vec<&Fault> {
-    let events = schedules.iter().filter(|one| one.users == users);
+/// The faults that strike a step, in schedules with so many rotations before.
+fn struck(users: Users, step: usize, schedules: &[Schedule], earlier: usize) -> Vec<&Fault> {
+    let events = schedules
+        .iter()
+        .filter(|one| (one.users, one.earlier) == (users, earlier));
     let faults = events.flat_map(|one| &one.events).map(|event| match event {
         Event::At(at, faults) if *at == step => faults.as_slice(),
         _ => &[],
@@ -104,7 +106,6 @@ fn of(users: Users, map: &Map) -> Vec<Schedule> {
 
 /// A single user's setSecret where only a version without a label knows the password, with each of its faults.
 fn searches(map: &Map) -> Vec<Schedule> {
-    let search = &map.search;
     let event = |fault| {
         [
             Event::At(TEST, Vec::new()),
@@ -112,15 +113,16 @@ fn searches(map: &Map) -> Vec<Schedule> {
             Event::At(SET, vec![fault]),
         ]
     };
-    // A server that goes away is another story only for the connection that finds the password.
-    let found = search.turns.len();
+    // What befalls the server, or comes after a turn, is another story only for the connection that finds the password.
+    let found = map.search.turns.len();
     let is_told_elsewhere = |fault: &Fault| match fault {
-        Fault::Meanwhile(Moment::BeforeTurn(nth, _) | Moment::AfterTurn(nth, _), deed) => {
+        Fault::Meanwhile(Moment::BeforeTurn(nth, _), deed) => {
             *nth < found && SERVERS.contains(deed)
         }
+        Fault::Meanwhile(Moment::AfterTurn(nth, _), _) => *nth < found,
         _ => false,
     };
-    let mut faults = faults(search, &search.messages, SET);
+    let mut faults = faults(&only_in_search(map), &map.search.messages, SET);
     faults.retain(|fault| !is_told_elsewhere(fault));
     let events: Vec<_> = faults.into_iter().flat_map(event).collect();
     let schedule = |events: &[Event]| Schedule {
@@ -131,6 +133,17 @@ fn searches(map: &Map) -> Vec<Schedule> {
         events: events.to_vec(),
     };
     events.chunks(EVENTS).map(schedule).collect()
+}
+
+/// The turns of a search, and the messages of which there are none where all goes well.
+fn only_in_search(map: &Map) -> Boundaries {
+    let usual = &map.steps[&(Users::Single, SET)].messages;
+    let all = map.search.messages.iter();
+    let messages = all.filter(|message| !usual.contains(message)).cloned();
+    Boundaries {
+        messages: messages.collect(),
+        turns: map.search.turns.clone(),
+    }
 }
 
 /// Each step once more, of a version that was given up with its label and without, and of one that was superseded.
