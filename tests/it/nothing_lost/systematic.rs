@@ -1,4 +1,5 @@
-//! Each single fault at each boundary of each step, for both strategies: a finite list.
+//! Each single fault at each boundary of each step and of a search, for both strategies; each call that is late, or overtaken: a finite
+//! list.
 
 use testbed::DbFault;
 use testbed::world::STEPS;
