@@ -162,7 +162,7 @@ pub(super) const CONDITIONS: [Condition; 9] = [
 pub(super) const OPERATORS: [Deed; 3] = [Deed::Cancel, Deed::WritePending, Deed::ChangeByHand];
 
 /// What befalls the function or the server.
-pub(super) const ACCIDENTS: [Deed; 4] = [Deed::Kill, Deed::Restart, Deed::Crash, Deed::EndSessions];
+const ACCIDENTS: [Deed; 4] = [Deed::Kill, Deed::Restart, Deed::Crash, Deed::EndSessions];
 
 /// Any schedule; it shrinks to fewer events with fewer and earlier faults.
 pub(super) fn schedules() -> impl Strategy<Value = Schedule> {

@@ -1,14 +1,12 @@
-//! Each single fault at each boundary of each step and of a search, for both strategies; each call that is late, or overtaken: a finite
-//! list.
+//! Each single fault at each boundary of each step, for both strategies, and of a search; each call that is late, or overtaken: a
+//! finite list.
 
 use testbed::DbFault;
 use testbed::world::STEPS;
 
 use super::boundaries::{Boundaries, Map, Message};
 use super::call::{FINISH, SET, TEST};
-use super::schedule::{
-    ACCIDENTS, CONDITIONS, Deed, Event, Fault, MISHAPS, Mishap, Moment, Schedule, Users,
-};
+use super::schedule::{CONDITIONS, Deed, Event, Fault, MISHAPS, Mishap, Moment, Schedule, Users};
 
 /// All of them, in schedules of a few rotations; in each rotation every step has its next fault.
 pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
@@ -208,8 +206,11 @@ fn faults(of: &Boundaries, all: &[Message], step: usize) -> Vec<Fault> {
                 DbFault::StallAfter(turn),
             ];
             faults.extend(cut.map(|fault| Fault::Connection { nth, fault }));
-            for moment in [Moment::BeforeTurn(nth, turn), Moment::AfterTurn(nth, turn)] {
-                faults.extend(ACCIDENTS.map(|deed| Fault::Meanwhile(moment, deed)));
+            // What comes after a turn comes before the next: a server goes away politely in one, in a crash in the other.
+            let (before, after) = (Moment::BeforeTurn(nth, turn), Moment::AfterTurn(nth, turn));
+            for (moment, away) in [(before, Deed::Restart), (after, Deed::Crash)] {
+                let deeds = [Deed::Kill, Deed::EndSessions, away];
+                faults.extend(deeds.map(|deed| Fault::Meanwhile(moment, deed)));
                 if CHANGES.contains(&step) {
                     let deeds = [Deed::Cancel, Deed::ChangeByHand];
                     faults.extend(deeds.map(|deed| Fault::Meanwhile(moment, deed)));
