@@ -97,12 +97,14 @@ impl Service<'_> {
                 )
             })?;
         }
-        for session in scene.world.postgres.visitors(scene.world.began) {
-            let own = session.application_name == "db-rotation";
-            holds(!own || session.tls.is_some(), Invariant::I6, || {
-                format!("{} logged in without TLS", session.role)
-            })?;
-        }
+        let mut sessions = scene.world.postgres.visitors(scene.world.began);
+        sessions.retain(|session| session.application_name == "db-rotation");
+        let over_tls = sessions.iter().filter(|session| session.tls.is_some());
+        let (over_tls, all) = (over_tls.count(), sessions.len());
+        // The last rotation had some.
+        holds(all > 0 && over_tls == all, Invariant::I6, || {
+            format!("{over_tls} of {all} sessions were over TLS")
+        })?;
         let neighbour = scene.is_neighbour_used.then_some(&scene.neighbour);
         for world in [Some(&scene.world), neighbour].into_iter().flatten() {
             let found = world.secrecy().await;
