@@ -167,16 +167,20 @@ fn late(users: Users) -> Schedule {
     }
 }
 
-/// Another rotation overtakes each step in each of its messages and turns.
+/// Another rotation overtakes each step in each of its messages and in each turn of its logins. (Not in those of the change: a
+/// statement is not on its way for as long as a whole rotation takes.)
 fn overtaken(users: Users, map: &Map) -> Vec<Schedule> {
     let mut events = Vec::new();
+    // finishSecret logs in, and says goodbye.
+    let login = map.steps[&(users, FINISH)].turns[0] - 1;
     for step in 0..STEPS.len() {
         let of = &map.steps[&(users, step)];
         let all = map.messages(users, step);
         let messages = of.messages.iter().map(|message| place(message, all));
         let connections = (1..).zip(&of.turns);
-        let turns = connections
-            .flat_map(|(nth, turns)| (1..=*turns).map(move |turn| Moment::BeforeTurn(nth, turn)));
+        let turns = connections.flat_map(|(nth, turns)| {
+            (1..=login.min(*turns)).map(move |turn| Moment::BeforeTurn(nth, turn))
+        });
         let moments = messages.map(Moment::BeforeMessage).chain(turns);
         let faults = moments.map(|moment| Fault::Meanwhile(moment, Deed::Overtake));
         events.extend(faults.map(|fault| Event::At(step, vec![fault])));
