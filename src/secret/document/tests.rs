@@ -70,25 +70,13 @@ fn dbname_comes_before_database() {
 #[test]
 fn c39_only_an_explicit_false_or_disable_turns_tls_off() {
     let tls = |changes| parse(&secret(changes)).map(|d| d.login.endpoint.tls);
-    for off in [
-        json!(false),
-        json!("false"),
-        json!("False"),
-        json!("disable"),
-        json!("DISABLE"),
-    ] {
-        assert_eq!(tls(json!({"ssl": off})), Ok(TlsMode::Disabled));
+    assert_eq!(tls(json!({"ssl": false})), Ok(TlsMode::Disabled));
+    for off in ["false", "False", "disable", "DISABLE"] {
+        assert_eq!(tls(json!({"ssl": off})), Ok(TlsMode::Disabled), "{off}");
     }
-    for on in [
-        json!(true),
-        json!("true"),
-        json!("allow"),
-        json!("prefer"),
-        json!("require"),
-        json!("verify-ca"),
-        json!("verify-full"),
-    ] {
-        assert_eq!(tls(json!({"sslmode": on})), Ok(TlsMode::VerifyFull));
+    assert_eq!(tls(json!({"sslmode": true})), Ok(TlsMode::VerifyFull));
+    for on in "true allow prefer require verify-ca verify-full".split(' ') {
+        assert_eq!(tls(json!({"sslmode": on})), Ok(TlsMode::VerifyFull), "{on}");
     }
     assert_eq!(
         tls(json!({"ssl": true, "sslmode": "disable"})),
