@@ -15,13 +15,14 @@ pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
     let mixed = single
         .into_iter()
         .flat_map(|one| [Some(one), alternating.next()]);
-    let mut schedules: Vec<_> = mixed.flatten().collect();
-    schedules.extend(alternating);
-    schedules.extend(searches(map));
+    let mut schedules = Vec::new();
     for users in [Users::Single, Users::Alternating] {
         schedules.push(late(users));
         schedules.extend(overtaken(users, map));
     }
+    schedules.extend(mixed.flatten());
+    schedules.extend(alternating);
+    schedules.extend(searches(map));
     schedules
 }
 
@@ -210,15 +211,14 @@ fn faults(of: &Boundaries, all: &[Message], step: usize) -> Vec<Fault> {
                 DbFault::StallAfter(turn),
             ];
             faults.extend(cut.map(|fault| Fault::Connection { nth, fault }));
-            // What comes after a turn comes before the next: a server goes away politely in one, in a crash in the other.
+            // What comes after a turn comes before the next: each deed has its place in one of the two.
             let (before, after) = (Moment::BeforeTurn(nth, turn), Moment::AfterTurn(nth, turn));
-            for (moment, away) in [(before, Deed::Restart), (after, Deed::Crash)] {
-                let deeds = [Deed::Kill, Deed::EndSessions, away];
-                faults.extend(deeds.map(|deed| Fault::Meanwhile(moment, deed)));
-                if CHANGES.contains(&step) {
-                    let deeds = [Deed::Cancel, Deed::ChangeByHand];
-                    faults.extend(deeds.map(|deed| Fault::Meanwhile(moment, deed)));
-                }
+            let deeds = [(before, Deed::Restart), (before, Deed::EndSessions)];
+            faults.extend(deeds.map(|(moment, deed)| Fault::Meanwhile(moment, deed)));
+            faults.extend([Deed::Kill, Deed::Crash].map(|deed| Fault::Meanwhile(after, deed)));
+            if CHANGES.contains(&step) {
+                let operators = [Deed::Cancel, Deed::ChangeByHand];
+                faults.extend(operators.map(|deed| Fault::Meanwhile(after, deed)));
             }
         }
     }
