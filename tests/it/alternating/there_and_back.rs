@@ -34,7 +34,10 @@ async fn session(it: &Alternating) -> Session {
 async fn c3_a_copy_of_the_current_value_is_tested_though_awss_function_made_the_clone() {
     let it = Alternating::start().await;
     let (original, clone) = (it.world.role.clone(), it.clone_role());
-    let made = format!("CREATE ROLE {clone} LOGIN; GRANT {original} TO {clone}");
+    let made = format!(
+        "SET ROLE {}; CREATE ROLE {clone} LOGIN; GRANT {original} TO {clone}; RESET ROLE",
+        it.superuser_role
+    );
     it.world.postgres.admin(&made).await.unwrap();
     let password = testbed::unique("by-awss-function");
     it.world.keep_secret(&password);
