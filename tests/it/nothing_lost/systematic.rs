@@ -172,15 +172,13 @@ fn late(users: Users) -> Schedule {
 /// statement is not on its way for as long as a whole rotation takes.)
 fn overtaken(users: Users, map: &Map) -> Vec<Schedule> {
     let mut events = Vec::new();
-    // finishSecret logs in, and says goodbye.
-    let login = map.steps[&(users, FINISH)].turns[0] - 1;
     for step in 0..STEPS.len() {
         let of = &map.steps[&(users, step)];
         let all = map.messages(users, step);
         let messages = of.messages.iter().map(|message| place(message, all));
         let connections = (1..).zip(&of.turns);
         let turns = connections.flat_map(|(nth, turns)| {
-            (1..=login.min(*turns)).map(move |turn| Moment::BeforeTurn(nth, turn))
+            (1..=LEAST_TURNS.min(*turns)).map(move |turn| Moment::BeforeTurn(nth, turn))
         });
         let moments = messages.map(Moment::BeforeMessage).chain(turns);
         let faults = moments.map(|moment| Fault::Meanwhile(moment, Deed::Overtake));
