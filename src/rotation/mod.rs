@@ -11,6 +11,7 @@
 
 mod create_secret;
 mod finish_secret;
+mod late;
 mod report;
 mod search;
 mod set_secret;
@@ -234,30 +235,6 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Reads the labels again: whether the rotation was finished meanwhile.
-    ///
-    /// # Errors
-    /// It was cancelled or replaced meanwhile.
-    async fn is_over(&self) -> Result<bool, Error> {
-        let versions = self.store.versions(&self.event.secret_id);
-        let versions = within(
-            self.until,
-            "reading the labels again (DescribeSecret)",
-            versions,
-        )
-        .await?;
-        Ok(versions.admit(self.version())? == Admission::AlreadyCurrent)
-    }
-
-    /// The same, where the labels were not read so shortly before that no other rotation, which takes four calls, can have
-    /// come and gone.
-    async fn is_over_by_now(&self) -> Result<bool, Error> {
-        if self.read.elapsed() < FRESH {
-            return Ok(false);
-        }
-        self.is_over().await
-    }
-
     fn version(&self) -> &VersionId {
         &self.event.version
     }
@@ -292,7 +269,5 @@ async fn within<T>(
     Ok(timeout_at(until, call).await.map_err(late).flatten()?)
 }
 
-/// How long labels are believed.
-const FRESH: Duration = Duration::from_secs(1);
 /// What is kept of an invocation's time to close sessions and answer: Lambda's own "Task timed out" says nothing.
 const RESERVE: Duration = Duration::from_millis(500);

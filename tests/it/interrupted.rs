@@ -188,7 +188,7 @@ async fn c4_steps_that_come_twice_and_late_end_in_one_rotation() {
 #[tokio::test]
 async fn c4_two_callers_of_different_steps_leave_a_secret_that_works() {
     let world = world().start().await.unwrap();
-    let second = second_function(&world).await;
+    let second = second_function(&world, &world.api).await;
     for (at, late) in [(1, "createSecret"), (3, "setSecret"), (3, "testSecret")] {
         let token = begun(&world, at).await;
         let event = world.event(late, &token);

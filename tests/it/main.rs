@@ -40,7 +40,7 @@ mod verifier;
 
 use serde_json::Value;
 use testbed::world::Builder;
-use testbed::{Function, Invocation, Session, World};
+use testbed::{ApiGate, Function, Invocation, Session, World};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::LocalSet;
 
@@ -160,10 +160,10 @@ async fn lock(world: &World) -> Session {
     holder
 }
 
-/// Another process of the function's, for the same secret.
-async fn second_function(world: &World) -> Function {
+/// Another process of the function's, for the same secret, which it reaches through `api`.
+async fn second_function(world: &World, api: &ApiGate) -> Function {
     let second = Function::builder(env!("CARGO_BIN_EXE_db-rotation"));
-    let second = second.env("SECRETS_MANAGER_ENDPOINT", &world.api.url());
+    let second = second.env("SECRETS_MANAGER_ENDPOINT", &api.url());
     let ca = world.postgres.ca_pem_path();
     second
         .env("PGSSLROOTCERT", &ca.to_string_lossy())

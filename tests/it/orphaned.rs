@@ -92,7 +92,7 @@ async fn c14_of_two_calls_at_once_that_search_one_sets_the_password_and_both_suc
     let token = created(&world).await;
     // The whole other call, after this one has been refused with AWSCURRENT and AWSPENDING.
     let (other, event) = (
-        second_function(&world).await,
+        second_function(&world, &world.api).await,
         world.event("setSecret", &token),
     );
     let other = Arc::new((other, event));

@@ -118,7 +118,7 @@ async fn c21_a_conflict_that_passes_is_no_failure() {
 #[tokio::test]
 async fn c21_two_callers_at_once_both_succeed() {
     let world = world().start().await.unwrap();
-    let second = second_function(&world).await;
+    let second = second_function(&world, &world.api).await;
     for _ in 0..3 {
         let token = world.begin().await.unwrap();
         for step in testbed::world::STEPS {

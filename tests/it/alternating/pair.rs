@@ -113,7 +113,7 @@ async fn c25_set_secret_done_twice_and_by_two_at_once_is_the_same() {
     for _ in 0..3 {
         it.world.step("setSecret", &token).await.success().unwrap();
     }
-    let second = second_function(&it.world).await;
+    let second = second_function(&it.world, &it.world.api).await;
     let event = it.world.event("setSecret", &token);
     let (one, two) = tokio::join!(
         it.world.step("setSecret", &token),

@@ -45,7 +45,7 @@ async fn c25_two_secrets_of_one_pair_wait_for_each_other_and_the_last_has_its_wa
             .create_secret(&made, &value.unwrap().unwrap())
             .await
             .unwrap(),
-        function: second_function(world).await,
+        function: second_function(world, &world.api).await,
     };
     for round in 0..ROUNDS {
         world
