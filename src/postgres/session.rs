@@ -93,8 +93,7 @@ impl<'a> Connector<'a> {
 
     /// An error of this rotation's, without what must not be told; `own` is what the session logs in with.
     pub(super) fn failed(&self, own: &Password, attempt: String, fault: Fault) -> DatabaseError {
-        let hushed = self.hushed(own);
-        let fault = hushed.fold(fault, Fault::without);
+        let fault = self.hushed(own).fold(fault, Fault::without);
         DatabaseError { attempt, fault }
     }
 

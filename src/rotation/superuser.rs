@@ -64,15 +64,17 @@ async fn find(rotation: &Rotation<'_>, pair: &Pair, secret: &SecretId) -> Result
         None => managed_address(rotation, secret).await?,
     };
     let rotated = &rotation.current.login.endpoint;
-    let mut endpoint = Endpoint {
+    // Who may write the application's secret does not decide how the superuser's password travels.
+    let tls = match document.tls {
+        TlsMode::VerifyFull => TlsMode::VerifyFull,
+        TlsMode::Disabled => rotated.tls,
+    };
+    let endpoint = Endpoint {
         host,
         port,
+        tls,
         ..rotated.clone()
     };
-    // Who may write the application's secret does not decide how the superuser's password travels.
-    if document.tls == TlsMode::VerifyFull {
-        endpoint.tls = TlsMode::VerifyFull;
-    }
     if !endpoint.is_same_server(rotated) && !is_writer_of(rotation, &endpoint, rotated).await? {
         return Err(Error::ForeignTarget(format!(
             "the superuser secret {secret} is for {endpoint}, which is neither {rotated} nor the writer that it replicates"
@@ -91,10 +93,9 @@ async fn is_writer_of(
 ) -> Result<bool, Error> {
     let writer = rotation.instances.writer_of(&reader.host);
     let writer = within(rotation.until, "asking RDS for the writer", writer).await;
-    if writer.is_err() {
+    let writer = writer.inspect_err(|_| {
         tracing::warn!(superuser = %endpoint, rotated = %reader, "the secrets name two servers: RDS was asked which replicates which");
-    }
-    let writer = writer?;
+    })?;
     Ok(writer.is_some_and(|writer| writer.eq_ignore_ascii_case(&endpoint.host)))
 }
 
