@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use testbed::world::STEPS;
 
+use super::call::SET;
 use super::scene::Scene;
 use super::schedule::{Deed, Users};
 
@@ -52,7 +53,7 @@ async fn explore_search(scene: &mut Scene) -> Boundaries {
         let token = scene.world.begin().await.unwrap();
         let mut search = Boundaries::default();
         scene.world.step(STEPS[0], &token).await.success().unwrap();
-        search.watch(scene, STEPS[1], &token).await;
+        search.watch(scene, STEPS[SET], &token).await;
         if search.turns.len() > 1 {
             return search;
         }
@@ -65,7 +66,7 @@ impl Map {
     /// The messages by whose places faults are aimed at a step: also those of which there are none where all goes well.
     pub(super) fn messages(&self, users: Users, step: usize) -> &[Message] {
         match (users, step) {
-            (Users::Single, 1) => &self.search.messages,
+            (Users::Single, SET) => &self.search.messages,
             _ => &self.steps[&(users, step)].messages,
         }
     }

@@ -52,7 +52,7 @@ impl Service<'_> {
         };
         let (invocation, armed, twin) =
             self.accompanied(faults, step, &token, PATIENCE, twin).await;
-        let mut twin_armed = Armed::only(armed.hands.clone(), &token);
+        let mut twin_armed = Armed::only(armed.hands.clone());
         twin_armed.estranged = armed.estranged;
         self.ended(step, &token, &invocation, faults, armed, true)
             .await?;

@@ -23,7 +23,6 @@ pub(super) struct Armed {
     pub(super) estranged: bool,
     /// The rotation that began meanwhile.
     pub(super) overtaker: Option<Overtaker>,
-    token: String,
     conditions: Vec<(Condition, Undo)>,
     /// Deeds that are due now, each with whom to tell when it is done.
     orders: mpsc::UnboundedReceiver<(Deed, oneshot::Sender<()>)>,
@@ -34,7 +33,7 @@ type Orders = mpsc::UnboundedSender<(Deed, oneshot::Sender<()>)>;
 
 impl Armed {
     /// Nothing befalls this call but what others do meanwhile.
-    pub(super) fn only(hands: Hands, token: &str) -> Self {
+    pub(super) fn only(hands: Hands) -> Self {
         let (ordering, orders) = mpsc::unbounded_channel();
         Self {
             ordering,
@@ -44,7 +43,6 @@ impl Armed {
             deadline: PATIENCE,
             estranged: false,
             overtaker: None,
-            token: token.to_owned(),
             conditions: Vec::new(),
         }
     }
@@ -75,16 +73,14 @@ impl Armed {
             }
         }
     }
-}
 
-impl Armed {
     async fn does(&mut self, scene: &Scene, deed: Deed) {
         match deed {
             // Once is enough.
             Deed::Overtake if self.overtaker.is_some() => {}
             Deed::Overtake => {
                 self.hands.cancelled();
-                self.overtaker = Some(scene.overtake(&self.token).await);
+                self.overtaker = Some(scene.overtake(&self.hands).await);
             }
             _ => self.hands.does(deed).await,
         }
@@ -99,7 +95,7 @@ impl Scene {
         messages: &[Message],
         token: &str,
     ) -> Armed {
-        let mut armed = Armed::only(self.hands(token), token);
+        let mut armed = Armed::only(self.hands(token));
         let is_away = |fault: &Fault| {
             matches!(
                 fault,

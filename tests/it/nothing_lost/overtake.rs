@@ -5,6 +5,7 @@ use std::time::Duration;
 use testbed::world::STEPS;
 use tokio::time::sleep;
 
+use super::deeds::Hands;
 use super::faults::HASTE;
 use super::scene::Scene;
 use super::schedule::Deed;
@@ -18,9 +19,9 @@ pub(super) struct Overtaker {
 
 impl Scene {
     /// An operator cancels the rotation, and another process plays a whole new one.
-    pub(super) async fn overtake(&self, token: &str) -> Overtaker {
+    pub(super) async fn overtake(&self, hands: &Hands) -> Overtaker {
         let world = &self.world;
-        self.hands(token).does(Deed::Cancel).await;
+        hands.does(Deed::Cancel).await;
         let version = world.begin().await.unwrap();
         for (done, step) in STEPS.iter().enumerate() {
             let event = world.event(step, &version);

@@ -2,7 +2,7 @@
 
 use testbed::world::STEPS;
 
-use super::call::{Ended, FINISH, SET};
+use super::call::{Ended, FINISH, SET, TEST};
 use super::invariants::{Broken, Invariant, holds};
 use super::schedule::{Fault, Mishap};
 use super::service::Service;
@@ -61,7 +61,7 @@ impl Service<'_> {
             // Nothing is left to be done (C1), though the next rotation may have told the database by now.
             _ if is_over => is_current || ended.faults.iter().any(is_stale),
             0 => self.value(ended.token).await.is_some(),
-            1 | 2 => self.logs_in(ended.token).await,
+            SET | TEST => self.logs_in(ended.token).await,
             _ => is_current && (self.is_excused(ended) || self.logs_in(ended.token).await),
         };
         holds(done, Invariant::I6, || {
@@ -92,7 +92,7 @@ impl Service<'_> {
             return Ok(());
         }
         // setSecret looks through all versions, of which one works, whatever happens; the others ask for one.
-        let wrongly = ended.step == 1 || self.logs_in(ended.token).await;
+        let wrongly = ended.step == SET || self.logs_in(ended.token).await;
         holds(!wrongly, Invariant::I6, || {
             format!("{} blames the passwords, and one works", STEPS[ended.step])
         })
