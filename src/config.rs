@@ -1,8 +1,8 @@
 //! The settings, read once at cold start. A value that can't be used stops the start.
 
-use crate::password::{PasswordPolicy, PasswordTransport};
-use crate::postgres::Roots;
-use crate::secret::Authorities;
+use crate::aws::Authorities;
+use crate::password::PasswordPolicy;
+use crate::postgres::{PasswordTransport, Roots};
 
 /// Everything that the environment decides: the settings of AWS's `PostgreSQL` rotation functions, and a few of ours.
 #[derive(Debug)]

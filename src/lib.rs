@@ -1,33 +1,36 @@
 //! **db-rotation**: the function that AWS Secrets Manager calls to rotate `PostgreSQL` credentials.
 //!
 //! ```text
-//!  Secrets Manager ── JSON ──▶ main ──▶ RotationEvent
+//!  Secrets Manager ── JSON ──▶ main ──▶ RotationRequest    (lambda_runtime stops here)
 //!                                │
 //!                                ▼
-//!                   Rotator::handle(event)                 lives with the process, immutable
-//!                                │  DescribeSecret → SecretVersions::admit
+//!                   Rotator::handle                        lives with the process
+//!                                │  context::admit: labels and values
 //!                                ▼
-//!                        rotation::Rotation                lives for one event
+//!                        rotation::Context                 lives for one step
 //!                                │  match Step
-//!          create_secret │ set_secret │ test_secret │ finish_secret
-//!              │                                      │
-//!              ▼                                      ▼
-//!   secret::{store, document, versions}     postgres::{session, statement, verifier, tls}
-//!              └──────────▶  login · password  ◀──────┘
+//!   create_secret │ set_secret │ test_secret │ finish_secret
+//!                      │
+//!                      └─ single_user │ alternating_users: who changes whose password
+//!                                │
+//!   secret: values, pure    aws: the calls, bound    postgres: sessions, changes
+//!             └──────────▶  login · sensitive · deadline  ◀──────────┘
 //! ```
 //!
 //! Follow one rotation from [`Rotator::handle`] down: every arrow goes one way.
 
+mod aws;
 mod config;
+mod deadline;
 mod error;
-mod event;
 mod login;
 mod password;
 mod postgres;
+mod request;
 mod rotation;
 mod secret;
+mod sensitive;
 
 pub use config::Config;
 pub use error::Error;
-pub use event::RotationEvent;
 pub use rotation::Rotator;

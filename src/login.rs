@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::password::Password;
+use crate::sensitive::Password;
 
 /// What it takes to log in: one version of a secret, read.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub(crate) enum TlsMode {
 }
 
 /// A role and its password.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Credentials {
     /// The role.
     pub role: RoleName,
@@ -80,7 +80,7 @@ pub(crate) struct RoleName(String);
 
 /// Why a text is no role's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidRoleName {
+pub(crate) enum InvalidRoleName {
     /// No text at all.
     #[error("is empty")]
     Empty,

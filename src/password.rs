@@ -1,38 +1,4 @@
-//! Passwords: one that nothing can print, and the policy by which a new one is made.
-
-use std::fmt;
-
-use zeroize::Zeroizing;
-
-/// A password, or a whole secret value that holds one. Wiped from memory when dropped.
-///
-/// It has no `Display`, no `Serialize` and a `Debug` that shows nothing: [`Password::expose`] is the one way out.
-pub struct Password(Zeroizing<String>);
-
-impl Password {
-    /// Takes over `text`; the caller keeps no copy.
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The text itself: for the wire, never for a message.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `text`, written by somebody else, repeats this password.
-    pub(crate) fn is_in(&self, text: &str) -> bool {
-        // In a statement that is told back, a quote is doubled.
-        let quoted = Zeroizing::new(self.0.replace('\'', "''"));
-        !self.0.is_empty() && (text.contains(self.expose()) || text.contains(quoted.as_str()))
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
+//! The policy by which a new password is made.
 
 /// What `GetRandomPassword` is asked for: the settings of AWS's rotation functions, with their defaults.
 #[expect(clippy::struct_excessive_bools, reason = "the API's own flags")]
@@ -135,25 +101,9 @@ impl PasswordPolicy {
     }
 }
 
-/// How a new password is told to the server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum PasswordTransport {
-    /// As a SCRAM or md5 verifier: the server never sees the password.
-    #[default]
-    Verifier,
-    /// As text, for a server whose password policy wants to read it.
-    Plaintext,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_password_prints_as_nothing() {
-        let password = Password::new("hunter2".to_owned());
-        assert!(!format!("{password:?} {password:#?}").contains("hunter2"));
-    }
 
     #[test]
     fn the_default_policy_can_make_a_password() {

@@ -3,9 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use openssl::error::ErrorStack;
 use tokio_postgres::error::DbError;
 
-use crate::password::Password;
+use crate::deadline::TimedOut;
+use crate::sensitive::Redaction;
 
 /// What was tried on a database, and why it failed.
 #[derive(Debug, thiserror::Error)]
@@ -15,32 +17,33 @@ pub struct DatabaseError {
     pub attempt: String,
     /// Why it failed.
     #[source]
-    pub fault: Fault,
+    pub failure: Failure,
 }
 
 /// Why something failed, in the order in which a session can meet it.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum Failure {
     /// DNS has no address for the host.
-    #[error("the host name has no address: {0}")]
+    #[error("the host name was not found")]
     HostNotFound(#[source] io::Error),
     /// Nothing answers at the address.
-    #[error("no connection: {0}")]
+    #[error("no connection")]
     Unreachable(#[source] io::Error),
     /// The server has no TLS, or somebody between says so.
     #[error("the server does not offer TLS")]
     TlsNotOffered,
     /// The handshake failed: an unknown authority, another host's name, an expired certificate, an old protocol.
-    #[error("{0}")]
+    // Not its source: the library's own words hold its cause already.
+    #[error("TLS handshake failed: {0}")]
     Tls(native_tls::Error),
     /// The password is wrong: SQLSTATE 28P01, and nothing else.
-    #[error("the password is refused")]
+    #[error("password refused")]
     Refused,
     /// The server wants to see the password itself.
     #[error("the server asks for the password in clear text")]
     ClearTextAsked,
     /// The server wants another proof than a password, or its SCRAM is not acceptable.
-    #[error("the server and this function do not agree on a way to log in")]
+    #[error("the server and this function have no way to log in in common")]
     AuthenticationUnsupported,
     /// Starting up, shutting down or recovering (57P03).
     #[error("{0}")]
@@ -60,13 +63,13 @@ pub enum Fault {
     /// The password was right, and the role may not connect to the database (42501).
     #[error("the password was accepted, then: {0}")]
     ConnectDenied(Complaint),
-    /// The server is a replica, or read only (25006).
-    #[error("{0}")]
-    ReadOnly(&'static str),
-    /// The database does not confirm that two roles are a pair (`DBR01`, of `level.sql`).
+    /// The server is a replica, or read only (25006; 0A000 where a transaction is to be writable).
+    #[error("the server is a replica, or read only")]
+    ReadOnly,
+    /// The database does not confirm that two roles are a pair (`DBR01`, of `level_clone.sql`).
     #[error("{0}")]
     NotAPair(Complaint),
-    /// The role may not do it (42501, and `DBR02` of `level.sql`).
+    /// The role may not do it (42501, and `DBR02` of `level_clone.sql`).
     #[error("{0}")]
     PermissionDenied(Complaint),
     /// The server's password policy says no.
@@ -76,16 +79,24 @@ pub enum Fault {
     #[error("{0}")]
     Conflict(Complaint),
     /// It took too long.
-    #[error("no answer within {} ms while {phase}", after.as_millis())]
-    TimedOut {
-        /// What the time went by with.
-        phase: &'static str,
-        /// How long it was given.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// The server was given a proof of the password and did not answer in time, as one with `auth_delay` does where it
+    /// refuses.
+    #[error("no answer to the password within {} ms", after.as_millis())]
+    PasswordUnanswered {
+        /// How long the answer was waited for.
         after: Duration,
     },
     /// The connection died: whether the last statement was carried out is not known.
     #[error("the connection was lost: {0}")]
     ConnectionLost(String),
+    /// The answer is not one to what was asked.
+    #[error("the server's answer makes no sense")]
+    AnswerUnreadable,
+    /// There is no verifier to send.
+    #[error("OpenSSL made no verifier: {0}")]
+    NoVerifier(ErrorStack),
     /// Any other error of the server's.
     #[error("{0}")]
     Failed(Complaint),
@@ -113,7 +124,7 @@ impl From<&DbError> for Complaint {
     }
 }
 
-impl Fault {
+impl Failure {
     /// Why a handshake failed: not every failure is about certificates.
     pub(super) fn of_handshake(error: native_tls::Error) -> Self {
         let mut cause = std::error::Error::source(&error);
@@ -129,11 +140,7 @@ impl Fault {
     /// Why a session could not begin.
     pub(super) fn of_start(error: &tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
-            return match error.to_string().as_str() {
-                // SCRAM came to no end: a mechanism, a number of rounds or a proof that is not accepted.
-                "authentication error" => Self::AuthenticationUnsupported,
-                _ => Self::of_wire(error),
-            };
+            return Self::of_wire(error);
         };
         let complaint = Complaint::from(said);
         match said.code().code() {
@@ -151,26 +158,21 @@ impl Fault {
         }
     }
 
-    /// Why a statement failed, or may have.
-    pub(super) fn of_statement(error: &tokio_postgres::Error) -> Self {
+    /// Why a statement failed, or may have, after it ran for a time.
+    pub(super) fn of_statement(error: &tokio_postgres::Error, after: Duration) -> Self {
         let Some(said) = error.as_db_error() else {
             return Self::of_wire(error);
         };
         let complaint = Complaint::from(said);
+        let timed_out = |phase| Self::TimedOut(TimedOut { phase, after });
         match said.code().code() {
-            "25006" => Self::ReadOnly("the server is read only"),
+            "25006" => Self::ReadOnly,
             "DBR01" => Self::NotAPair(complaint),
             "42501" | "DBR02" => Self::PermissionDenied(complaint),
             "40001" | "40P01" | "XX000" => Self::Conflict(complaint),
-            "55P03" => Self::TimedOut {
-                phase: "waiting for a lock",
-                after: super::bound::LOCK,
-            },
-            "57014" => Self::TimedOut {
-                phase: "running a statement",
-                after: super::bound::STATEMENT,
-            },
-            "57P01" | "57P02" | "57P03" | "57P05" => {
+            "55P03" => timed_out("waiting for a lock"),
+            "57014" => timed_out("running a statement"),
+            "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => {
                 Self::ConnectionLost(format!("SQLSTATE {}", complaint.code))
             }
             code if code.starts_with("08") => {
@@ -180,9 +182,12 @@ impl Fault {
         }
     }
 
-    /// The same fault, but for a message that repeats `secret`.
-    pub(super) fn without(mut self, secret: &Password) -> Self {
-        if let Some(said) = self.complaint().filter(|said| secret.is_in(&said.message)) {
+    /// The same, without a server's message that repeats what must not be told.
+    pub(super) fn redacted(mut self, redaction: &Redaction) -> Self {
+        if let Some(said) = self
+            .complaint()
+            .filter(|said| redaction.covers(&said.message))
+        {
             WITHHELD.clone_into(&mut said.message);
         }
         self
@@ -213,4 +218,4 @@ impl Fault {
     }
 }
 
-const WITHHELD: &str = "the server's message repeats a secret and is not told here";
+const WITHHELD: &str = "the server's message repeats a secret and is not shown here";

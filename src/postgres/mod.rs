@@ -1,14 +1,17 @@
-//! `PostgreSQL`, as this function uses it: log in, find out, change a password, leave.
+//! `PostgreSQL`, as this function uses it: log in, ask, change a password, leave.
 
-mod bound;
-mod challenge;
+mod change;
+mod connector;
 mod error;
-mod role;
 mod session;
 mod statement;
+mod stream;
 mod tls;
 mod verifier;
 
-pub(crate) use error::{DatabaseError, Fault};
-pub(crate) use session::{Connector, LoginOutcome, Session};
+pub(crate) use change::{Committed, PasswordTransport};
+pub(crate) use connector::{Connector, LoginOutcome, Reached};
+pub(crate) use error::{DatabaseError, Failure};
+pub(crate) use session::Session;
 pub(crate) use tls::Roots;
+pub(crate) use verifier::{VerifierChoice, VerifierKind};

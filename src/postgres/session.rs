@@ -1,246 +1,127 @@
-//! A session: opened with a login, bounded in time, closed politely.
+//! A session: who logged in, what it must not repeat, what it was asked for.
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::config::{SslMode, SslNegotiation};
-use tokio_postgres::tls::TlsConnect;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Connection, SimpleQueryMessage};
 
-use super::bound::{Bound, CONNECT, LOCK, START, STATEMENT};
-use super::challenge::{Challenge, Handshaken, Watched};
-use super::{DatabaseError, Fault, Roots};
-use crate::login::{Endpoint, Login, RoleName, TlsMode};
-use crate::password::{Password, PasswordTransport};
-
-/// Opens sessions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Connector<'a> {
-    /// Whose certificates are believed.
-    pub roots: &'a Roots,
-    /// Whether the server may see a password as text.
-    pub transport: PasswordTransport,
-    /// Passwords that a server, if it knows them, must not tell the log through its messages.
-    pub(crate) hushed: [Option<&'a Password>; 3],
-    /// When everything must be over.
-    pub until: Instant,
-}
-
-/// What became of a login.
-#[derive(Debug)]
-pub(crate) enum LoginOutcome {
-    /// It worked.
-    In(Session),
-    /// The server said that the password is wrong.
-    Refused,
-    /// Neither: whether the password is right is not known, or no longer the question.
-    Unknown(DatabaseError),
-}
-
-impl LoginOutcome {
-    /// The session; a refusal becomes what `refused` makes of it.
-    ///
-    /// # Errors
-    /// What `refused` makes, or why nothing is known.
-    pub(crate) fn session<E: From<DatabaseError>>(
-        self,
-        refused: impl FnOnce() -> E,
-    ) -> Result<Session, E> {
-        match self {
-            Self::In(session) => Ok(session),
-            Self::Refused => Err(refused()),
-            Self::Unknown(error) => Err(error.into()),
-        }
-    }
-}
+use super::stream::{Seen, Stream};
+use super::{DatabaseError, Failure, statement};
+use crate::deadline::Deadline;
+use crate::login::{Credentials, Endpoint, Login, Pair};
+use crate::sensitive::Redaction;
 
 /// One login's connection.
 #[derive(Debug)]
 pub(crate) struct Session {
     client: Client,
     driver: JoinHandle<()>,
-    at: Endpoint,
-    role: RoleName,
-    /// What it logged in with, which the server's messages must not tell either.
-    pub(super) password: Password,
-    until: Instant,
-    challenge: Challenge,
+    endpoint: Endpoint,
+    credentials: Credentials,
+    seen: Seen,
+    pub(super) redaction: Redaction,
+    pub(super) deadline: Deadline,
+}
+
+/// Who a session is.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// Whom the server takes it for (`session_user`).
+    pub(crate) role: String,
+    /// Whether it may do what the pair's original may, and makes objects that belong to the original. True without a pair.
+    pub(crate) acts_as_original: bool,
 }
 
 /// A row, as text.
 pub(super) type Row = Vec<Option<String>>;
 
-impl<'a> Connector<'a> {
-    /// The same, but for messages that repeat one more password.
-    pub(crate) fn hushing(mut self, password: &'a Password) -> Self {
-        self.hushed[2] = Some(password);
-        self
-    }
-
-    /// Logs in.
-    pub(crate) async fn log_in(&self, login: &Login) -> LoginOutcome {
-        match self.open(login).await {
-            Ok(session) => LoginOutcome::In(session),
-            Err(Fault::Refused) => LoginOutcome::Refused,
-            Err(fault) => {
-                let own = &login.credentials.password;
-                LoginOutcome::Unknown(self.failed(own, format!("log in to {login}"), fault))
-            }
-        }
-    }
-
-    /// An error of this rotation's, without what must not be told; `own` is what the session logs in with.
-    pub(super) fn failed(&self, own: &Password, attempt: String, fault: Fault) -> DatabaseError {
-        let fault = self.hushed(own).fold(fault, Fault::without);
-        DatabaseError { attempt, fault }
-    }
-
-    /// Whether a server's text repeats what must not be told.
-    pub(super) fn is_hushed(&self, own: &Password, text: &str) -> bool {
-        self.hushed(own).any(|password| password.is_in(text))
-    }
-
-    /// A role's name that the server wrote, as a log may have it.
-    pub(super) fn told(&self, own: &Password, role: &str) -> String {
-        if self.is_hushed(own, role) {
-            return "a secret".to_owned();
-        }
-        role.chars().take(63).collect()
-    }
-
-    fn hushed(&self, own: &'a Password) -> impl Iterator<Item = &'a Password> {
-        self.hushed.into_iter().flatten().chain([own])
-    }
-
-    async fn open(&self, login: &Login) -> Result<Session, Fault> {
-        let at = &login.endpoint;
-        let connect = self.before(CONNECT);
-        let addresses = tokio::net::lookup_host((at.host.as_str(), at.port));
-        let addresses = connect
-            .bound("looking up the host", addresses)
-            .await?
-            .map_err(Fault::HostNotFound)?;
-        let addresses: Vec<_> = addresses.collect();
-        let stream = TcpStream::connect(addresses.as_slice());
-        let stream = connect
-            .bound("connecting", stream)
-            .await?
-            .map_err(Fault::Unreachable)?;
-        stream.set_nodelay(true).map_err(Fault::Unreachable)?;
-
-        let start = self.before(START);
-        match at.tls {
-            TlsMode::Disabled => {
-                let (stream, challenge) = Watched::new(stream, self.may_tell(at));
-                self.begin(login, stream, NoTls, &challenge, &start).await
-            }
-            TlsMode::VerifyFull => {
-                let stream = start
-                    .bound(
-                        "making the TLS handshake",
-                        self.roots.secure(&at.host, stream),
-                    )
-                    .await??;
-                let (stream, challenge) = Watched::new(stream, self.may_tell(at));
-                self.begin(login, stream, Handshaken, &challenge, &start)
-                    .await
-            }
-        }
-    }
-
-    async fn begin<S, T>(
-        &self,
+impl Session {
+    pub(super) fn new(
+        client: Client,
+        connection: Connection<Stream, Stream>,
         login: &Login,
-        stream: Watched<S>,
-        tls: T,
-        challenge: &Challenge,
-        start: &Bound,
-    ) -> Result<Session, Fault>
-    where
-        Watched<S>: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-        T: TlsConnect<Watched<S>>,
-        T::Stream: Unpin + Send + 'static,
-    {
-        let config = startup(login);
-        let begun = start
-            .bound("logging in", config.connect_raw(stream, tls))
-            .await?;
-        let (client, connection) = begun.map_err(|error| match Fault::of_start(&error) {
-            Fault::ConnectionLost(_)
-                if challenge.is_clear_text() && !self.may_tell(&login.endpoint) =>
-            {
-                Fault::ClearTextAsked
-            }
-            Fault::ConnectionLost(_) if challenge.is_unknown() => Fault::AuthenticationUnsupported,
-            fault => fault,
-        })?;
+        seen: Seen,
+        redaction: Redaction,
+        deadline: Deadline,
+    ) -> Self {
         // The connection's own errors reach whoever waits for an answer through the client.
         let driver = tokio::spawn(async move { connection.await.unwrap_or_default() });
-        Ok(Session {
+        Self {
             client,
             driver,
-            at: login.endpoint.clone(),
-            role: login.credentials.role.clone(),
-            password: Password::new(login.credentials.password.expose().to_owned()),
-            until: self.until,
-            challenge: challenge.clone(),
-        })
+            endpoint: login.endpoint.clone(),
+            credentials: login.credentials.clone(),
+            seen,
+            redaction,
+            deadline,
+        }
     }
 
-    /// Whether a server that asks for the password itself is told: it was allowed, and nobody else listens.
-    fn may_tell(&self, at: &Endpoint) -> bool {
-        self.transport == PasswordTransport::Plaintext && at.tls == TlsMode::VerifyFull
-    }
-
-    fn before(&self, most: Duration) -> Bound {
-        Bound::new(most, self.until)
-    }
-}
-
-impl Session {
-    /// The role and where it is logged in, for a message.
-    pub(super) fn place(&self) -> String {
-        format!(
-            "as {:?} at {}/{}",
-            self.role.as_str(),
-            self.at,
-            self.at.database
-        )
-    }
-
-    /// What is left of the time: the server gives up before this side does, so that nothing goes on behind a call that
-    /// has ended.
-    pub(super) fn bounds(&self) -> (Duration, Duration) {
-        let left = self.until.saturating_duration_since(Instant::now());
-        (LOCK.min(left), STATEMENT.min(left))
-    }
-
-    /// The same, with what `other` was challenged with: that, and not what a superuser is asked for, tells how the
-    /// application must prove its password.
-    pub(crate) fn challenged_as(self, other: &Self) -> Self {
-        let challenge = other.challenge.clone();
-        Self { challenge, ..self }
+    /// What it logged in with.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Whether the server asked for a password at all.
     pub(crate) fn checks_passwords(&self) -> bool {
-        !self.challenge.is_none()
+        !self.seen.asks_nothing()
     }
 
-    /// Whether the server asked for a proof by SCRAM.
-    pub(super) fn is_scram(&self) -> bool {
-        self.challenge.is_scram()
+    /// Whether the server keeps an md5 verifier of this role.
+    pub(super) fn has_md5_verifier(&self) -> bool {
+        self.seen.asks_md5()
+    }
+
+    /// Who it is, with `SELECT 1` on the way.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn identity(&self, pair: Option<&Pair>) -> Result<Identity, DatabaseError> {
+        let sql = pair.map_or_else(
+            || statement::IDENTITY.to_owned(),
+            |pair| statement::identity_in_pair(&pair.original),
+        );
+        let attempt = || format!("run SELECT 1 {}", self.place());
+        let row = self.run(&sql).await;
+        let mut row = row.map_err(|f| self.failed(attempt(), f))?.into_iter();
+        let mut next = || row.next().flatten();
+        let one = next();
+        let Some(role) = next().filter(|_| one.as_deref() == Some("1")) else {
+            return Err(self.failed(attempt(), Failure::AnswerUnreadable));
+        };
+        Ok(Identity {
+            acts_as_original: pair.is_none() || next().as_deref() == Some("t"),
+            role: self.presentable(role),
+        })
+    }
+
+    /// An error of this session's, without what must not be told.
+    pub(super) fn failed(&self, attempt: String, failure: Failure) -> DatabaseError {
+        DatabaseError {
+            attempt,
+            failure: failure.redacted(&self.redaction),
+        }
+    }
+
+    /// The role and where it is logged in, for a message.
+    pub(super) fn place(&self) -> String {
+        let Self {
+            endpoint,
+            credentials,
+            ..
+        } = self;
+        let role = credentials.role.as_str();
+        format!("as {role:?} at {endpoint}/{}", endpoint.database)
     }
 
     /// Sends `sql`, one statement or several, and gives the last row.
-    pub(super) async fn run(&self, sql: &str) -> Result<Row, Fault> {
-        let bound = Bound::new(STATEMENT + ANSWER, self.until + ANSWER);
-        let answer = bound
-            .bound("running a statement", self.client.simple_query(sql))
-            .await?;
-        let messages = answer.map_err(|error| Fault::of_statement(&error))?;
+    pub(super) async fn run(&self, sql: &str) -> Result<Row, Failure> {
+        let begun = Instant::now();
+        let bound = self.deadline.within(statement::MOST_TIME).and(ANSWER);
+        let answer = self.client.simple_query(sql);
+        let answer = bound.bind("running a statement", answer).await?;
+        let messages = answer.map_err(|e| Failure::of_statement(&e, begun.elapsed()))?;
         let last = messages.iter().rev().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
@@ -250,10 +131,10 @@ impl Session {
         };
         let text = |i| row.try_get(i).map(|text| text.map(str::to_owned));
         let texts: Result<Row, _> = (0..row.len()).map(text).collect();
-        texts.map_err(|error| Fault::of_statement(&error))
+        texts.map_err(|_| Failure::AnswerUnreadable)
     }
 
-    /// Says goodbye and waits until the server has heard it, for a moment.
+    /// Says goodbye and waits until the server has heard it, for a moment. A transaction that is open is rolled back.
     pub(crate) async fn close(self) {
         let Self {
             client, mut driver, ..
@@ -263,23 +144,14 @@ impl Session {
             driver.abort();
         }
     }
-}
 
-fn startup(login: &Login) -> Config {
-    let mut config = Config::new();
-    config
-        .user(login.credentials.role.as_str())
-        .password(login.credentials.password.expose())
-        .dbname(&login.endpoint.database)
-        .application_name("db-rotation");
-    match login.endpoint.tls {
-        TlsMode::Disabled => config.ssl_mode(SslMode::Disable),
-        // `Direct`, since the request for TLS was made before: see `Handshaken`.
-        TlsMode::VerifyFull => config
-            .ssl_mode(SslMode::Require)
-            .ssl_negotiation(SslNegotiation::Direct),
-    };
-    config
+    /// A role's name that the server wrote, as a log may have it.
+    fn presentable(&self, role: String) -> String {
+        if self.redaction.covers(&role) {
+            return "a secret".to_owned();
+        }
+        role.chars().take(63).collect()
+    }
 }
 
 /// How much longer than the server's own bound its answer may take to come.

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
+use crate::deadline::Deadline;
 use crate::login::{Pair, RoleName};
-
-/// Asks what a password change depends on: is this a replica, which verifiers does the server make, with how many
-/// rounds (a setting since `PostgreSQL` 16).
-pub(super) const FACTS: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
-     pg_catalog.current_setting('password_encryption'), pg_catalog.current_setting('scram_iterations', true)";
+use crate::sensitive::SensitiveSql;
 
 /// Asks who is logged in.
 pub(super) const IDENTITY: &str = "SELECT 1, session_user";
@@ -29,60 +26,81 @@ pub(super) fn identity_in_pair(original: &RoleName) -> String {
 /// Ends a failed transaction.
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
-/// What holds within a change's transaction.
+/// How long a change's transaction may take, by the server's own clock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
-    /// How long a lock may take, by the server's own clock.
-    pub(super) lock: Duration,
-    /// How long a statement may take.
-    pub(super) statement: Duration,
-    /// What the server is to make of a password that it is told as text: `scram-sha-256` or `md5`.
-    pub(super) encryption: Option<&'static str>,
+pub(super) struct Bounds {
+    /// Waiting for a lock.
+    lock: Duration,
+    /// Running a statement.
+    statement: Duration,
+    /// Waiting for this side.
+    idle: Duration,
 }
 
-impl Terms {
-    fn sql(self) -> String {
-        let (lock, statement) = (
-            self.lock.as_millis().max(1),
-            self.statement.as_millis().max(1),
-        );
-        let bounds =
-            format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}");
-        match self.encryption {
-            None => bounds,
-            Some(encryption) => format!("{bounds}; SET LOCAL password_encryption = '{encryption}'"),
+impl Bounds {
+    /// The server gives up before this side does, so that nothing goes on behind a call that has ended.
+    pub(super) fn within(deadline: Deadline) -> Self {
+        let left = deadline.left();
+        Self {
+            lock: LOCK.min(left),
+            statement: MOST_TIME.min(left),
+            idle: left,
         }
+    }
+
+    fn sql(self) -> String {
+        // 0 would be no bound at all.
+        let [lock, statement, idle] =
+            [self.lock, self.statement, self.idle].map(|bound| bound.as_millis().max(1));
+        format!(
+            "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; \
+             SET LOCAL idle_in_transaction_session_timeout = {idle}"
+        )
     }
 }
 
-/// Changes the password of `role`, who is logged in, to `secret`, a verifier or a password, in one transaction.
+/// Begins a change of `role`'s password: takes the advisory lock on it, or on `pair`, and asks for the kind of verifier that
+/// the server makes, and with how many rounds (a setting since `PostgreSQL` 16).
 ///
 /// `READ WRITE` and `ROLE NONE` undo what the role's own settings (`default_transaction_read_only`, `role`) would do to
-/// the statement: a role may change its own password only as itself.
-pub(super) fn set_own_password(role: &RoleName, secret: &str, terms: Terms) -> String {
-    let (terms, alter) = (terms.sql(), alter_password(role, secret));
-    format!("BEGIN READ WRITE; {terms}; SET LOCAL ROLE NONE; {alter}; COMMIT")
+/// the change: a role may change its own password only as itself.
+pub(super) fn begin(role: &RoleName, pair: Option<&Pair>, bounds: Bounds) -> String {
+    let locked = pair.map_or(role, |pair| &pair.original);
+    let locked = quoted_literal(locked.as_str());
+    let itself = if pair.is_none() {
+        " SET LOCAL ROLE NONE;"
+    } else {
+        ""
+    };
+    let bounds = bounds.sql();
+    format!(
+        "BEGIN READ WRITE; {bounds};{itself} SET LOCAL search_path = pg_catalog, pg_temp; \
+         SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext({locked}))); \
+         SELECT current_setting('password_encryption'), current_setting('scram_iterations', true)"
+    )
 }
 
-/// Changes the password of `role`, one of `pair`, to `secret`, and makes the clone the original's equal: one transaction,
-/// under a lock that two rotations of one pair can't both have. Its last row names what could not be made equal.
+/// Changes the password of `role`, who is logged in, to `secret`, a verifier or a password, and commits.
+pub(super) fn set_own_password(role: &RoleName, secret: &str, bounds: Bounds) -> SensitiveSql {
+    let (bounds, alter) = (bounds.sql(), alter_password(role, secret));
+    SensitiveSql::new(format!("{bounds}; {alter}; COMMIT"))
+}
+
+/// Changes the password of `role`, one of `pair`, to `secret`, makes the clone the original's equal, and commits. Its last
+/// row names what could not be made equal.
 pub(super) fn set_password_in_pair(
     pair: &Pair,
     role: &RoleName,
     secret: &str,
-    terms: Terms,
-) -> String {
-    let (original, clone) = (
-        quoted_literal(pair.original.as_str()),
-        quoted_literal(pair.clone.as_str()),
-    );
-    let (terms, alter) = (terms.sql(), alter_password(role, secret));
-    format!(
-        "BEGIN READ WRITE; {terms}; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL datestyle = ISO; \
-         SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext({original}))); \
+    bounds: Bounds,
+) -> SensitiveSql {
+    let [original, clone] = [&pair.original, &pair.clone].map(|r| quoted_literal(r.as_str()));
+    let (bounds, alter) = (bounds.sql(), alter_password(role, secret));
+    SensitiveSql::new(format!(
+        "{bounds}; SET LOCAL datestyle = ISO; \
          SELECT set_config('db_rotation.original', {original}, true), set_config('db_rotation.clone', {clone}, true); \
-         {LEVEL}; {alter}; SELECT current_setting('db_rotation.not_copied'); COMMIT"
-    )
+         {LEVEL_CLONE}; {alter}; SELECT current_setting('db_rotation.not_copied'); COMMIT"
+    ))
 }
 
 fn alter_password(role: &RoleName, secret: &str) -> String {
@@ -94,7 +112,12 @@ fn alter_password(role: &RoleName, secret: &str) -> String {
 }
 
 /// Levels a clone with its original; the two are named in settings of the transaction, so that the text is constant.
-const LEVEL: &str = include_str!("level.sql").trim_ascii_end();
+const LEVEL_CLONE: &str = include_str!("level_clone.sql").trim_ascii_end();
+
+/// How long a statement may wait for a lock.
+const LOCK: Duration = Duration::from_secs(5);
+/// How long a statement may run.
+pub(super) const MOST_TIME: Duration = Duration::from_secs(10);
 
 /// `text` as an SQL string, whatever `standard_conforming_strings` is (`PostgreSQL`, *String Constants*).
 fn quoted_literal(text: &str) -> String {
@@ -112,37 +135,47 @@ mod tests {
 
     use super::*;
 
-    fn terms(lock: u64, statement: u64) -> Terms {
-        let [lock, statement] = [lock, statement].map(Duration::from_millis);
-        Terms {
-            lock,
-            statement,
-            encryption: None,
+    fn bounds(left: Duration) -> Bounds {
+        Bounds {
+            lock: left,
+            statement: left,
+            idle: left,
         }
     }
 
     fn sql(role: &str, secret: &str) -> String {
         let role = RoleName::try_from(role.to_owned()).unwrap();
-        set_own_password(&role, secret, terms(5000, 10_000))
+        let sql = set_own_password(&role, secret, bounds(Duration::from_secs(5)));
+        sql.expose().to_owned()
     }
 
     #[test]
-    fn the_change_is_one_bounded_transaction_as_the_role_itself() {
+    fn c60_the_lock_is_taken_in_a_bounded_transaction_as_the_role_itself() {
+        let role = RoleName::try_from("app".to_owned()).unwrap();
+        assert_eq!(
+            begin(&role, None, bounds(Duration::from_secs(5))),
+            "BEGIN READ WRITE; SET LOCAL lock_timeout = 5000; SET LOCAL statement_timeout = 5000; \
+             SET LOCAL idle_in_transaction_session_timeout = 5000; SET LOCAL ROLE NONE; \
+             SET LOCAL search_path = pg_catalog, pg_temp; \
+             SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext('app'))); \
+             SELECT current_setting('password_encryption'), current_setting('scram_iterations', true)"
+        );
+    }
+
+    #[test]
+    fn c60_the_change_ends_the_transaction_that_holds_the_lock() {
         assert_eq!(
             sql("app", "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy"),
-            "BEGIN READ WRITE; SET LOCAL lock_timeout = 5000; SET LOCAL statement_timeout = 10000; \
-             SET LOCAL ROLE NONE; ALTER ROLE \"app\" PASSWORD 'SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy'; COMMIT"
+            "SET LOCAL lock_timeout = 5000; SET LOCAL statement_timeout = 5000; \
+             SET LOCAL idle_in_transaction_session_timeout = 5000; \
+             ALTER ROLE \"app\" PASSWORD 'SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy'; COMMIT"
         );
     }
 
     #[test]
-    fn a_bound_of_less_than_a_millisecond_is_not_no_bound() {
-        let role = RoleName::try_from("app".to_owned()).unwrap();
-        let sql = set_own_password(&role, "x", terms(0, 0));
-        assert!(
-            sql.contains("lock_timeout = 1;") && sql.contains("statement_timeout = 1;"),
-            "{sql}"
-        );
+    fn c42_a_bound_of_less_than_a_millisecond_is_not_no_bound() {
+        let sql = bounds(Duration::ZERO).sql();
+        assert_eq!(sql.matches("_timeout = 1").count(), 3, "{sql}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_postgres::tls::TlsConnect as _;
 
-use super::Fault;
+use super::Failure;
 
 /// The trusted roots, made ready for one region when the process starts.
 ///
@@ -46,7 +46,7 @@ impl Roots {
         &self,
         host: &str,
         mut stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Fault> {
+    ) -> Result<TlsStream<TcpStream>, Failure> {
         #[expect(
             clippy::default_trait_access,
             reason = "the buffer's type is of a crate that is no dependency"
@@ -56,14 +56,17 @@ impl Roots {
         stream
             .write_all(&request)
             .await
-            .map_err(Fault::Unreachable)?;
-        match stream.read_u8().await.map_err(Fault::Unreachable)? {
+            .map_err(Failure::Unreachable)?;
+        match stream.read_u8().await.map_err(Failure::Unreachable)? {
             b'S' => {}
-            b'N' => return Err(Fault::TlsNotOffered),
-            _ => return Err(Fault::ConnectionLost(NEITHER.to_owned())),
+            b'N' => return Err(Failure::TlsNotOffered),
+            _ => return Err(Failure::ConnectionLost(NEITHER.to_owned())),
         }
-        let connector = self.connector(host).map_err(Fault::Tls)?;
-        connector.connect(stream).await.map_err(Fault::of_handshake)
+        let connector = self.connector(host).map_err(Failure::Tls)?;
+        connector
+            .connect(stream)
+            .await
+            .map_err(Failure::of_handshake)
     }
 
     /// What secures a connection to `host`: its chain must end in a trusted root, and its certificate name the host.

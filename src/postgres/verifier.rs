@@ -12,38 +12,49 @@ use openssl::{base64, pkcs5, pkey, rand, sha, sign};
 use zeroize::Zeroizing;
 
 use crate::login::Credentials;
-use crate::password::Password;
+use crate::sensitive::Verifier;
 
-/// A verifier: `ALTER ROLE … PASSWORD` takes it in a password's place. As good as the password for an imitated server,
-/// and kept like one.
-#[derive(Debug)]
-pub(super) struct Verifier(Password);
+/// Which of the two a server keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifierKind {
+    /// For a server whose `password_encryption` is `md5`.
+    Md5,
+    /// SCRAM-SHA-256, with so many rounds.
+    Scram {
+        /// `scram_iterations`.
+        iterations: u32,
+    },
+}
 
-impl Verifier {
-    /// A SCRAM-SHA-256 verifier with 16 random bytes of salt.
+/// Which kind of verifier to set, said before the server was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifierChoice {
+    /// What the server itself makes (`password_encryption`).
+    ServersDefault,
+    /// What the session's own role had when it logged in.
+    AsBefore,
+    /// What `pg_hba.conf` always lets in.
+    Scram,
+}
+
+impl VerifierKind {
+    /// A verifier of this kind, SCRAM's with 16 random bytes of salt.
     ///
     /// # Errors
     /// Where OpenSSL has no random numbers or no memory.
-    pub(super) fn scram(credentials: &Credentials, iterations: u32) -> Result<Self, ErrorStack> {
-        let mut salt = [0; 16];
-        rand::rand_bytes(&mut salt)?;
-        Ok(Self(Password::new(scram_with_salt(
-            credentials.password.expose(),
-            iterations,
-            &salt,
-        )?)))
-    }
-
-    /// An md5 verifier, for a server whose `password_encryption` is `md5`.
-    pub(super) fn md5(credentials: &Credentials) -> Self {
-        let password = credentials.password.expose().as_bytes();
-        let verifier = postgres_protocol::password::md5(password, credentials.role.as_str());
-        Self(Password::new(verifier))
-    }
-
-    /// As the server is told it.
-    pub(super) fn told(self) -> Password {
-        self.0
+    pub(super) fn of(self, credentials: &Credentials) -> Result<Verifier, ErrorStack> {
+        let password = credentials.password.expose();
+        let verifier = match self {
+            Self::Md5 => {
+                postgres_protocol::password::md5(password.as_bytes(), credentials.role.as_str())
+            }
+            Self::Scram { iterations } => {
+                let mut salt = [0; 16];
+                rand::rand_bytes(&mut salt)?;
+                scram_with_salt(password, iterations, &salt)?
+            }
+        };
+        Ok(Verifier::new(verifier))
     }
 }
 
@@ -86,6 +97,7 @@ fn hmac(key: &[u8], text: &[u8]) -> Result<Vec<u8>, ErrorStack> {
 mod tests {
     use super::*;
     use crate::login::RoleName;
+    use crate::sensitive::Password;
 
     fn credentials(role: &str, password: &str) -> Credentials {
         Credentials {
@@ -122,20 +134,23 @@ mod tests {
     #[test]
     fn c19_iterations_are_the_servers_and_each_salt_is_new() {
         let credentials = credentials("app", "secret");
-        let [one, two] = [(); 2].map(|()| Verifier::scram(&credentials, 12_345).unwrap());
-        assert!(one.0.expose().starts_with("SCRAM-SHA-256$12345:"));
-        assert_ne!(one.0.expose(), two.0.expose());
+        let kind = VerifierKind::Scram { iterations: 12_345 };
+        let [one, two] = [(); 2].map(|()| kind.of(&credentials).unwrap());
+        assert!(one.expose().starts_with("SCRAM-SHA-256$12345:"));
+        assert_ne!(one.expose(), two.expose());
     }
 
     #[test]
     fn c19_an_md5_verifier_is_salted_with_the_role() {
-        let verifier = Verifier::md5(&credentials("md5_user", "password"));
-        assert_eq!(verifier.0.expose(), "md57cd2b9a92689eab2e58caf2da80afa15");
+        let verifier = VerifierKind::Md5.of(&credentials("md5_user", "password"));
+        let expected = "md57cd2b9a92689eab2e58caf2da80afa15";
+        assert_eq!(verifier.unwrap().expose(), expected);
     }
 
     #[test]
     fn c46_a_verifier_prints_as_nothing() {
-        let verifier = Verifier::scram(&credentials("app", "secret"), 4096).unwrap();
+        let kind = VerifierKind::Scram { iterations: 4096 };
+        let verifier = kind.of(&credentials("app", "secret")).unwrap();
         assert!(!format!("{verifier:?}").contains("SCRAM"));
     }
 }

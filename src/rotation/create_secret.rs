@@ -1,38 +1,45 @@
 //! `createSecret`: makes the next value and stores it as pending.
 
-use super::report::Outcome;
-use super::{Rotation, within};
-use crate::error::Error;
-use crate::password::Password;
-use crate::secret::{SecretDocument, StagingLabel};
+use std::time::Duration;
 
-/// Stores a pending value with `new_password`, unless there is one: the database may have it already.
-pub(super) async fn create_secret(
-    rotation: &Rotation<'_>,
-    new_password: Result<Option<Password>, Error>,
-) -> Result<Outcome, Error> {
-    if rotation.pending.is_some() {
-        rotation.pending()?;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::step_ended::Outcome;
+use crate::error::Error;
+
+/// Stores a pending value with a new password, unless there is one: the database may have it already.
+pub(super) async fn create_secret(context: &Context<'_>) -> Result<Outcome, Error> {
+    if context.unchecked_pending.is_some() {
+        context.pending()?;
         return Ok(Outcome::Kept);
     }
-    let role = rotation
-        .strategy
-        .next_role(&rotation.current.login.credentials.role);
-    let new_password =
-        new_password?.ok_or_else(|| SecretDocument::missing(StagingLabel::Pending))?;
-    if rotation.is_over_by_now().await? {
+    let secrets_manager = &context.secrets_manager;
+    let asked = Instant::now();
+    let password = secrets_manager
+        .random_password(&context.config().policy)
+        .await?;
+    // A value stored late takes AWSPENDING from the rotation that came after.
+    if asked.elapsed() > QUICK && context.is_finished().await? {
         return Ok(Outcome::AlreadyCurrent);
     }
-    let value = rotation.current.next(role, &new_password);
-    let token = rotation.event.rotation_token.as_ref();
-    let put =
-        rotation
-            .store
-            .put_pending(&rotation.event.secret_id, rotation.version(), &value, token);
-    let is_new = within(rotation.until, "storing AWSPENDING (PutSecretValue)", put).await?;
+    let current = &context.current;
+    let role = context.strategy.next_role(&current.login.credentials.role);
+    let request = context.request;
+    let is_new = secrets_manager
+        .put_pending(
+            &request.secret_id,
+            &request.version,
+            &current.next(role, &password),
+            request.rotation_token.as_ref(),
+        )
+        .await?;
     Ok(if is_new {
         Outcome::Created
     } else {
         Outcome::Kept
     })
 }
+
+/// An answer that comes so quickly leaves no other rotation the time to begin.
+const QUICK: Duration = Duration::from_secs(1);

@@ -1,53 +1,49 @@
 //! `finishSecret`: makes the pending version the current one.
 
-use tokio::time::Instant;
-
-use super::report::Outcome;
-use super::{Rotation, refused, warn_of_clear_text, within};
+use super::context::Context;
+use super::step_ended::Outcome;
 use crate::error::Error;
 use crate::postgres::LoginOutcome;
 use crate::secret::{SecretDocument, StagingLabel};
 
 /// Moves `AWSCURRENT`, unless the database refuses the pending login, or, with alternating users, can't be asked.
-pub(super) async fn finish_secret(rotation: &Rotation<'_>) -> Result<Outcome, Error> {
-    let pending = rotation.pending()?;
-    look(rotation, pending).await?;
-    let secret = &rotation.event.secret_id;
-    let from = rotation.versions.version_with(StagingLabel::Current);
-    let moved = within(
-        rotation.until,
-        "moving AWSCURRENT (UpdateSecretVersionStage)",
-        rotation.store.promote(secret, from, rotation.version()),
-    )
-    .await;
-    let Err(error) = moved else {
+pub(super) async fn finish_secret(context: &Context<'_>) -> Result<Outcome, Error> {
+    let pending = context.pending()?;
+    if !context.has_logged_in() {
+        verify(context, pending).await?;
+    }
+    let secret = &context.request.secret_id;
+    let version = &context.request.version;
+    let from = context.versions.version_with(StagingLabel::Current);
+    let secrets_manager = &context.secrets_manager;
+    let Err(error) = secrets_manager.move_current(secret, from, version).await else {
         return Ok(Outcome::Promoted);
     };
     // An answer may have been lost, and the SDK's second try refused since the label has moved.
-    match within(
-        rotation.until,
-        "reading the labels again (DescribeSecret)",
-        rotation.store.versions(secret),
-    )
-    .await
-    {
-        Ok(versions) if versions.has(rotation.version(), StagingLabel::Current) => {
-            Ok(Outcome::Promoted)
-        }
-        _ => Err(error),
+    match secrets_manager.versions(secret).await {
+        Ok(versions) if versions.has(version, StagingLabel::Current) => Ok(Outcome::Promoted),
+        _ => Err(error.into()),
     }
 }
 
-/// Refuses what the database refuses. With a single user, a database that can't be asked does not hold the label back: nobody
-/// can log in until it moves. So the look takes no more than half of what time is left. With alternating users the credential in use
-/// works, and there is time to make sure.
-async fn look(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<(), Error> {
-    warn_of_clear_text(&pending.login);
-    let now = Instant::now();
-    let half = now + rotation.until.saturating_duration_since(now) / 2;
-    match rotation.connector(half).log_in(&pending.login).await {
+/// Refuses what the database refuses.
+///
+/// With a single user, a database that can't be asked does not hold the label back: nobody can log in until it moves. So the
+/// login takes no more than half of what time is left. With alternating users the credential in use works, and there is time
+/// to make sure.
+async fn verify(context: &Context<'_>, pending: &SecretDocument) -> Result<(), Error> {
+    Context::warn_of_clear_text(&pending.login);
+    let mut connector = context.connector();
+    connector.deadline = connector.deadline.within(context.deadline.left() / 2);
+    match connector.log_in(&pending.login).await {
         LoginOutcome::In(session) => session.close().await,
-        LoginOutcome::Unknown(error) if rotation.strategy.pair().is_some() => {
+        LoginOutcome::Refused => {
+            return Err(Error::no_working_credential(
+                &pending.login,
+                "AWSPENDING: password refused",
+            ));
+        }
+        LoginOutcome::Unknown(error) if context.strategy.pair().is_some() => {
             return Err(error.into());
         }
         LoginOutcome::Unknown(error) => {
@@ -55,11 +51,8 @@ async fn look(rotation: &Rotation<'_>, pending: &SecretDocument) -> Result<(), E
             tracing::warn!(
                 reason = error.name(),
                 error = error.report(),
-                "moving AWSCURRENT without a look at the database"
+                "promoted without verification: the login could not be tried"
             );
-        }
-        LoginOutcome::Refused => {
-            return Err(refused(StagingLabel::Pending.as_str(), &pending.login));
         }
     }
     Ok(())

@@ -1,10 +1,8 @@
-//! Who changes whose password: the one place where the strategies differ.
+//! Who changes whose password.
 
-use super::{Rotation, search, superuser};
-use crate::error::Error;
-use crate::event::Step;
+use crate::error::{Error, Kind};
 use crate::login::{Login, Pair, RoleName};
-use crate::postgres::Session;
+use crate::request::Step;
 use crate::secret::{SecretDocument, SecretId};
 
 /// How a secret rotates (AWS, *Lambda function rotation strategies*).
@@ -21,40 +19,22 @@ pub(super) enum Strategy {
     },
 }
 
-/// What stands between the function and the change.
-pub(super) enum Opening {
-    /// Nothing: the change was made before.
-    AlreadySet,
-    /// Nothing but the statement: this session may set the password.
-    Session(Session),
-}
-
-impl Opening {
-    /// `session`, unless the rotation is `over`: others may have worked on the secret meanwhile, and a call that comes late
-    /// must not undo what came after it.
-    pub(super) async fn unless(over: Result<bool, Error>, session: Session) -> Result<Self, Error> {
-        if let Ok(false) = over {
-            return Ok(Self::Session(session));
-        }
-        session.close().await;
-        over.map(|_| Self::AlreadySet)
-    }
-}
-
 impl Strategy {
     /// The secret says which: alternating users have a `masterarn`.
+    ///
+    /// # Errors
+    /// Where the role's clone can't be named after it.
     pub(super) fn of(current: &SecretDocument) -> Result<Self, Error> {
+        let Some(superuser) = current.superuser.clone() else {
+            return Ok(Self::SingleUser);
+        };
         let role = &current.login.credentials.role;
-        match current.superuser.clone() {
-            None => Ok(Self::SingleUser),
-            Some(superuser) => match Pair::of(role) {
-                Ok(pair) => Ok(Self::AlternatingUsers { pair, superuser }),
-                Err(why) => Err(Error::CloneName {
-                    role: role.to_string(),
-                    why,
-                }),
-            },
-        }
+        let pair = Pair::of(role).map_err(|why| {
+            let role = role.as_str();
+            let problem = format!("the clone of role {role:?} would have a name that {why}");
+            Error::new(Kind::CloneNameInvalid, problem)
+        })?;
+        Ok(Self::AlternatingUsers { pair, superuser })
     }
 
     /// As the log has it.
@@ -89,6 +69,9 @@ impl Strategy {
     /// Whether the pending version may be used in `step` of this rotation: it must name the server of the current one, and
     /// the role whose turn it is. (A copy of the current value, which the service stages to have it tested, names the
     /// current role.)
+    ///
+    /// # Errors
+    /// `ForeignTarget`, naming both.
     pub(super) fn check_target(
         &self,
         step: Step,
@@ -101,25 +84,11 @@ impl Strategy {
         if pending.endpoint.is_same_server(&current.endpoint) && (found == role || is_copy) {
             return Ok(());
         }
-        Err(Error::ForeignTarget(format!(
-            "the pending version names {}, and this rotation is for {} as {:?}",
-            pending,
+        let problem = format!(
+            "the pending version names {pending}, and this rotation is for {} as {:?}",
             current.endpoint,
             role.as_str()
-        )))
-    }
-
-    /// Logs in as who may set the password of `pending`.
-    pub(super) async fn open(
-        &self,
-        rotation: &Rotation<'_>,
-        pending: &SecretDocument,
-    ) -> Result<Opening, Error> {
-        match self {
-            Self::SingleUser => search::open(rotation, pending).await,
-            Self::AlternatingUsers { pair, superuser } => {
-                Box::pin(superuser::open(rotation, pair, superuser)).await
-            }
-        }
+        );
+        Err(Error::new(Kind::ForeignTarget, problem))
     }
 }

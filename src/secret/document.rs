@@ -6,18 +6,27 @@
 use std::ops::Range;
 
 use super::keys::Keys;
-use super::{SecretId, StagingLabel, Value};
+use super::{SecretId, StagingLabel};
 use crate::login::{Credentials, Login, RoleName, TlsMode};
-use crate::password::Password;
+use crate::sensitive::{Password, SecretText};
 
-/// One version's value.
+/// A version's value as Secrets Manager keeps it.
+#[derive(Debug)]
+pub(crate) enum SecretValue {
+    /// `SecretString`.
+    Text(SecretText),
+    /// `SecretBinary`.
+    Binary,
+}
+
+/// A version's value, read.
 #[derive(Debug)]
 pub(crate) struct SecretDocument {
     /// Where and who.
     pub login: Login,
     /// The superuser's secret (`masterarn`): present with alternating users.
     pub superuser: Option<SecretId>,
-    text: Password,
+    text: SecretText,
     username: Range<usize>,
     password: Range<usize>,
 }
@@ -44,13 +53,22 @@ pub struct MalformedSecret {
     problem: String,
 }
 
+impl SecretValue {
+    fn text(self) -> Result<SecretText, String> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Binary => Err("is binary, not JSON text".to_owned()),
+        }
+    }
+}
+
 impl SuperuserDocument {
-    /// Reads the current value of the superuser secret; `None` is a binary value.
+    /// Reads the current value of the superuser secret.
     ///
     /// # Errors
     /// [`MalformedSecret`].
-    pub(crate) fn parse(text: Value) -> Result<Self, MalformedSecret> {
-        let read = |text: Password| {
+    pub(crate) fn parse(value: SecretValue) -> Result<Self, MalformedSecret> {
+        let read = |text: SecretText| {
             let keys = Keys::read(text.expose())?;
             keys.engine()?;
             let (credentials, host) = (keys.credentials()?, keys.text("host")?);
@@ -61,27 +79,29 @@ impl SuperuserDocument {
                 tls: keys.tls()?,
             })
         };
-        let text = text.ok_or_else(|| BINARY.to_owned());
-        text.and_then(read).map_err(|problem| MalformedSecret {
-            label: StagingLabel::Current,
-            of: " of the superuser secret",
-            problem,
-        })
+        value
+            .text()
+            .and_then(read)
+            .map_err(|problem| MalformedSecret {
+                label: StagingLabel::Current,
+                of: " of the superuser secret",
+                problem,
+            })
     }
 }
 
 impl SecretDocument {
-    /// Reads the value of the version that has `label`; `None` is a binary value.
+    /// Reads the value of the version that has `label`.
     ///
     /// # Errors
     /// [`MalformedSecret`] where a key is missing, given twice, or not of the form that it must have.
-    pub(crate) fn parse(label: StagingLabel, text: Value) -> Result<Self, MalformedSecret> {
+    pub(crate) fn parse(label: StagingLabel, value: SecretValue) -> Result<Self, MalformedSecret> {
         let malformed = |problem| MalformedSecret {
             label,
             of: "",
             problem,
         };
-        let text = text.ok_or_else(|| malformed(BINARY.to_owned()))?;
+        let text = value.text().map_err(malformed)?;
         let keys = Keys::read(text.expose()).map_err(malformed)?;
         let login = keys.login().map_err(malformed)?;
         let superuser = keys
@@ -98,15 +118,7 @@ impl SecretDocument {
         })
     }
 
-    /// Reads a value that must be there; `None` where the version has none.
-    ///
-    /// # Errors
-    /// [`MalformedSecret`].
-    pub(crate) fn read(label: StagingLabel, value: Option<Value>) -> Result<Self, MalformedSecret> {
-        Self::parse(label, value.ok_or_else(|| Self::missing(label))?)
-    }
-
-    /// What is wrong with a version that has no value, or does not exist.
+    /// What is wrong where no version has `label`, or that version has no value.
     pub(crate) fn missing(label: StagingLabel) -> MalformedSecret {
         MalformedSecret {
             label,
@@ -116,7 +128,7 @@ impl SecretDocument {
     }
 
     /// The value of the next version: this one with another password, and with another role where it changes.
-    pub(crate) fn next(&self, role: &RoleName, password: &Password) -> Password {
+    pub(crate) fn next(&self, role: &RoleName, password: &Password) -> SecretText {
         let mut changes = vec![(self.password.clone(), password.expose())];
         if role != &self.login.credentials.role {
             changes.push((self.username.clone(), role.as_str()));
@@ -129,12 +141,11 @@ impl SecretDocument {
         for (place, value) in changes {
             text.replace_range(place, &serde_json::Value::from(value).to_string());
         }
-        Password::new(text)
+        SecretText::new(text)
     }
 }
 
-const BINARY: &str = "is binary, not a JSON text";
-const NO_VALUE: &str = "does not exist: the version has no value";
+const NO_VALUE: &str = "is missing: no version has the label, or the version has no value yet";
 
 #[cfg(test)]
 mod tests;

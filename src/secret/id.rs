@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::password::Password;
-
 /// A secret's ARN or name, as the event spells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretId(String);
@@ -66,7 +64,3 @@ impl fmt::Display for StagingLabel {
         f.write_str(self.as_str())
     }
 }
-
-/// What the service hands a rotation function that works across accounts, to prove whom it acts for; as good as a
-/// password, and kept like one.
-pub(crate) type RotationToken = Password;

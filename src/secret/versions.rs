@@ -36,7 +36,7 @@ pub enum Inadmissible {
     #[error("secret {0} does not have rotation enabled")]
     RotationNotEnabled(SecretId),
     /// The version is unknown, or has other labels.
-    #[error("version {version} of secret {secret} is not staged as AWSPENDING but {found}")]
+    #[error("version {version} of secret {secret} is not staged as AWSPENDING: it {found}")]
     VersionNotStaged {
         /// The secret.
         secret: SecretId,
@@ -45,6 +45,13 @@ pub enum Inadmissible {
         /// What it is instead.
         found: &'static str,
     },
+}
+
+impl Inadmissible {
+    /// Whether it may be what was true a moment ago, and another look finds the version staged.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::VersionNotStaged { .. })
+    }
 }
 
 impl SecretVersions {
@@ -66,9 +73,9 @@ impl SecretVersions {
             return Ok(Admission::Proceed);
         }
         let found = match self.labels.get(version) {
-            None => "unknown, or without a label",
-            Some(_) if self.has(version, StagingLabel::Previous) => "AWSPREVIOUS",
-            Some(_) => "labelled otherwise",
+            None => "is unknown, or has no label",
+            Some(_) if self.has(version, StagingLabel::Previous) => "is AWSPREVIOUS",
+            Some(_) => "has other labels",
         };
         Err(Inadmissible::VersionNotStaged {
             secret: self.secret.clone(),
@@ -83,6 +90,17 @@ impl SecretVersions {
             .iter()
             .find(|(_, labels)| labels.iter().any(|l| l == label.as_str()))
             .map(|(version, _)| version)
+    }
+
+    /// Whether `version` has a label that the service itself moves.
+    pub(crate) fn has_label(&self, version: &VersionId) -> bool {
+        [
+            StagingLabel::Current,
+            StagingLabel::Pending,
+            StagingLabel::Previous,
+        ]
+        .into_iter()
+        .any(|label| self.has(version, label))
     }
 
     /// Whether `version` has `label`.

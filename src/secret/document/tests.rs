@@ -7,7 +7,7 @@ use crate::login::TlsMode;
 const LABEL: StagingLabel = StagingLabel::Current;
 
 fn parse(text: &str) -> Result<SecretDocument, MalformedSecret> {
-    SecretDocument::parse(LABEL, Some(Password::new(text.to_owned())))
+    SecretDocument::parse(LABEL, SecretValue::Text(SecretText::new(text.to_owned())))
 }
 
 /// A good secret with `changes` made to it; a `null` takes a key out.
@@ -124,7 +124,7 @@ fn c6_what_is_no_json_object_is_refused_and_never_told() {
     ] {
         refused(text, names);
     }
-    let binary = SecretDocument::parse(StagingLabel::Pending, None).unwrap_err();
+    let binary = SecretDocument::parse(StagingLabel::Pending, SecretValue::Binary).unwrap_err();
     let said = binary.to_string();
     assert!(
         said.contains("AWSPENDING") && said.contains("binary"),

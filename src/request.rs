@@ -1,14 +1,15 @@
-//! What Secrets Manager sends: one step of one rotation (AWS, *Lambda rotation functions*).
+//! What the function can be asked: one step of one rotation (AWS, *Lambda rotation functions*).
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::secret::{RotationToken, SecretId, VersionId};
+use crate::secret::{SecretId, VersionId};
+use crate::sensitive::RotationToken;
 
 /// One call of the four: `{"Step", "SecretId", "ClientRequestToken"}` and, at times, `RotationToken`.
-#[derive(Debug)]
-pub struct RotationEvent {
+#[derive(Debug, Clone)]
+pub(crate) struct RotationRequest {
     /// What to do now.
     pub step: Step,
     /// The secret to rotate.
@@ -22,7 +23,7 @@ pub struct RotationEvent {
 /// The four steps, in their order.
 #[expect(clippy::enum_variant_names, reason = "as AWS names them")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Make a new value and store it as pending.
     CreateSecret,
     /// Tell the database.
@@ -33,23 +34,36 @@ pub enum Step {
     FinishSecret,
 }
 
-/// Why a payload is no rotation event. Names the field, never its content but for an unknown step.
+/// Why a payload is no request. Names the field, never its content.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidEvent {
+pub enum InvalidRequest {
     /// The payload is something else altogether.
-    #[error("the payload is not a JSON object")]
+    #[error("the event is not a JSON object")]
     NotAnObject,
     /// A field is missing, empty, or no text.
-    #[error("the event has no text in its field {0}")]
+    #[error("the event's field {0} is missing, empty, or not text")]
     MissingField(&'static str),
     /// `Step` is none of the four.
-    #[error("the event's field Step names an unknown step")]
+    #[error(
+        "the event's field Step is not one of createSecret, setSecret, testSecret, finishSecret"
+    )]
     UnknownStep,
 }
 
 impl Step {
+    const ALL: [Self; 4] = [
+        Self::CreateSecret,
+        Self::SetSecret,
+        Self::TestSecret,
+        Self::FinishSecret,
+    ];
+
+    fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.as_str() == name)
+    }
+
     /// As the service spells it.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::CreateSecret => "createSecret",
             Self::SetSecret => "setSecret",
@@ -65,41 +79,31 @@ impl fmt::Display for Step {
     }
 }
 
-impl TryFrom<Value> for RotationEvent {
-    type Error = InvalidEvent;
+impl TryFrom<Value> for RotationRequest {
+    type Error = InvalidRequest;
 
-    fn try_from(payload: Value) -> Result<Self, InvalidEvent> {
+    fn try_from(payload: Value) -> Result<Self, InvalidRequest> {
         let Value::Object(mut fields) = payload else {
-            return Err(InvalidEvent::NotAnObject);
+            return Err(InvalidRequest::NotAnObject);
         };
-        let steps = [
-            Step::CreateSecret,
-            Step::SetSecret,
-            Step::TestSecret,
-            Step::FinishSecret,
-        ];
         let step = take(&mut fields, "Step")?;
-        let step = steps
-            .into_iter()
-            .find(|s| s.as_str() == step)
-            .ok_or(InvalidEvent::UnknownStep)?;
         Ok(Self {
-            step,
+            step: Step::of(&step).ok_or(InvalidRequest::UnknownStep)?,
             secret_id: SecretId::from(take(&mut fields, "SecretId")?),
             version: VersionId::from(take(&mut fields, "ClientRequestToken")?),
             rotation_token: match fields.remove("RotationToken") {
                 None | Some(Value::Null) => None,
                 Some(Value::String(token)) => Some(RotationToken::new(token)),
-                Some(_) => return Err(InvalidEvent::MissingField("RotationToken")),
+                Some(_) => return Err(InvalidRequest::MissingField("RotationToken")),
             },
         })
     }
 }
 
-fn take(fields: &mut Map<String, Value>, name: &'static str) -> Result<String, InvalidEvent> {
+fn take(fields: &mut Map<String, Value>, name: &'static str) -> Result<String, InvalidRequest> {
     match fields.remove(name) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
-        _ => Err(InvalidEvent::MissingField(name)),
+        _ => Err(InvalidRequest::MissingField(name)),
     }
 }
 
@@ -113,7 +117,7 @@ mod tests {
     fn c2_the_events_of_the_four_steps_are_read_and_unknown_fields_ignored() {
         for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
             let event = json!({"Step": step, "SecretId": "s", "ClientRequestToken": "v", "Later": {"a": 1}});
-            let event = RotationEvent::try_from(event).unwrap();
+            let event = RotationRequest::try_from(event).unwrap();
             assert_eq!(
                 (
                     event.step.as_str(),
@@ -136,20 +140,20 @@ mod tests {
                     None => drop(event.as_object_mut().unwrap().remove(field)),
                     Some(value) => event[field] = value,
                 }
-                let error = RotationEvent::try_from(event).unwrap_err();
-                assert_eq!(error, InvalidEvent::MissingField(field));
+                let error = RotationRequest::try_from(event).unwrap_err();
+                assert_eq!(error, InvalidRequest::MissingField(field));
             }
         }
         let mut unknown = good.clone();
         unknown["Step"] = json!("dropSecret");
         assert_eq!(
-            RotationEvent::try_from(unknown).unwrap_err(),
-            InvalidEvent::UnknownStep
+            RotationRequest::try_from(unknown).unwrap_err(),
+            InvalidRequest::UnknownStep
         );
         for payload in [json!(null), json!([]), json!("createSecret")] {
             assert_eq!(
-                RotationEvent::try_from(payload).unwrap_err(),
-                InvalidEvent::NotAnObject
+                RotationRequest::try_from(payload).unwrap_err(),
+                InvalidRequest::NotAnObject
             );
         }
     }
@@ -157,7 +161,7 @@ mod tests {
     #[test]
     fn c46_an_event_prints_without_its_rotation_token() {
         let event = json!({"Step": "setSecret", "SecretId": "s", "ClientRequestToken": "v", "RotationToken": "t0ken"});
-        let event = RotationEvent::try_from(event).unwrap();
+        let event = RotationRequest::try_from(event).unwrap();
         assert!(!format!("{event:?}").contains("t0ken"));
         assert_eq!(event.rotation_token.unwrap().expose(), "t0ken");
     }

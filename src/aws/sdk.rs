@@ -5,8 +5,19 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_secretsmanager::Client;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+
+use super::{Rds, SecretsManager};
+use crate::deadline::Deadline;
+
+/// The services. Their clients, and the connections that these keep, live with the process.
+#[derive(Debug)]
+pub(crate) struct Aws {
+    sdk: SdkConfig,
+    secrets_manager: Client,
+}
 
 /// Whose certificates prove that a service is AWS's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +28,32 @@ pub(crate) enum Authorities {
     System,
 }
 
-/// What the clients of AWS's services have in common. No call is made.
-pub(crate) async fn sdk(authorities: Authorities) -> SdkConfig {
+impl Aws {
+    /// Makes the clients, without a call; `endpoint` replaces the region's own for Secrets Manager.
+    pub(crate) async fn start(authorities: Authorities, endpoint: Option<&str>) -> Self {
+        let sdk = sdk(authorities).await;
+        let mut config = aws_sdk_secretsmanager::config::Builder::from(&sdk);
+        if let Some(url) = endpoint {
+            config = config.endpoint_url(url);
+        }
+        Self {
+            secrets_manager: Client::from_conf(config.build()),
+            sdk,
+        }
+    }
+
+    /// Secrets Manager, whose calls are over by `deadline`.
+    pub(crate) fn secrets_manager(&self, deadline: Deadline) -> SecretsManager {
+        SecretsManager::new(self.secrets_manager.clone(), deadline)
+    }
+
+    /// RDS, whose calls are over by `deadline`.
+    pub(crate) fn rds(&self, deadline: Deadline) -> Rds<'_> {
+        Rds::new(&self.sdk, deadline)
+    }
+}
+
+async fn sdk(authorities: Authorities) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)

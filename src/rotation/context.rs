@@ -1,0 +1,262 @@
+//! What a step works on: the labels and values that were read, and what leads from them to the services.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Rotator;
+use super::step_ended::Target;
+use super::strategy::Strategy;
+use crate::aws::{AwsError, Rds, SecretsManager};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::error::{Error, Kind};
+use crate::login::{Login, TlsMode};
+use crate::postgres::Connector;
+use crate::request::{RotationRequest, Step};
+use crate::secret::{
+    Admission, SecretDocument, SecretId, SecretValue, SecretVersions, StagingLabel, VersionId,
+};
+use crate::sensitive::Redaction;
+
+/// One step that may go on, and all that it works on.
+pub(super) struct Context<'a> {
+    rotator: &'a Rotator,
+    pub(super) request: &'a RotationRequest,
+    pub(super) secrets_manager: SecretsManager,
+    pub(super) strategy: Strategy,
+    pub(super) versions: SecretVersions,
+    pub(super) current: SecretDocument,
+    /// The pending value; [`Context::pending`] gives one that must be there and belong to this rotation.
+    pub(super) unchecked_pending: Option<SecretDocument>,
+    pub(super) deadline: Deadline,
+}
+
+/// Whether a step has something to do.
+pub(super) enum Admitted<'a> {
+    /// The version is `AWSCURRENT`: the rotation is over.
+    AlreadyCurrent,
+    /// The version is pending.
+    Step(Box<Context<'a>>),
+}
+
+/// The version that this process has last seen log in.
+#[derive(Debug, Default)]
+pub(super) struct LastLogin(Mutex<Option<(SecretId, VersionId, Instant)>>);
+
+/// Reads labels and values, all at once, and says whether the step may go on.
+///
+/// Secrets Manager's reads lag behind its writes now and then: what contradicts itself, or is not there where it must be, is
+/// read again for a while before it is an error.
+///
+/// # Errors
+/// [`Error`]; nothing was touched.
+pub(super) async fn admit<'a>(
+    rotator: &'a Rotator,
+    request: &'a RotationRequest,
+    deadline: Deadline,
+) -> Result<Admitted<'a>, Error> {
+    let secrets_manager = rotator.aws.secrets_manager(deadline);
+    let patience = deadline.within(STALE);
+    let (versions, current, pending) = loop {
+        match Look::at(&secrets_manager, request).await.judge(request)? {
+            Finding::AlreadyCurrent => return Ok(Admitted::AlreadyCurrent),
+            Finding::Staged(versions, current, pending) => break (versions, current, pending),
+            Finding::Doubtful(error) if !patience.pause(PAUSE).await => return Err(error),
+            Finding::Doubtful(_) => {}
+        }
+    };
+    let current = SecretDocument::parse(StagingLabel::Current, current)?;
+    let pending = pending.map(|value| SecretDocument::parse(StagingLabel::Pending, value));
+    Ok(Admitted::Step(Box::new(Context {
+        rotator,
+        request,
+        secrets_manager,
+        strategy: Strategy::of(&current)?,
+        versions,
+        current,
+        unchecked_pending: pending.transpose()?,
+        deadline,
+    })))
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn config(&self) -> &'a Config {
+        &self.rotator.config
+    }
+
+    pub(super) fn rds(&self) -> Rds<'a> {
+        self.rotator.aws.rds(self.deadline)
+    }
+
+    /// The pending value, which must be there and belong to this rotation (the confused deputy: whoever can write a
+    /// secret could turn the function against another database).
+    pub(super) fn pending(&self) -> Result<&SecretDocument, Error> {
+        let Some(pending) = &self.unchecked_pending else {
+            return Err(SecretDocument::missing(StagingLabel::Pending).into());
+        };
+        self.strategy
+            .check_target(self.request.step, &self.current.login, &pending.login)?;
+        Ok(pending)
+    }
+
+    /// What opens sessions.
+    pub(super) fn connector(&self) -> Connector<'a> {
+        let documents = [Some(&self.current), self.unchecked_pending.as_ref()];
+        let passwords = documents.into_iter().flatten();
+        Connector {
+            roots: &self.config().roots,
+            transport: self.config().transport,
+            redaction: passwords.fold(Redaction::default(), |redaction, document| {
+                redaction.and(&document.login.credentials.password)
+            }),
+            deadline: self.deadline,
+        }
+    }
+
+    /// Reads the labels again, and which version is current, since either answer may be what was true a moment ago: whether
+    /// the rotation was finished meanwhile.
+    ///
+    /// # Errors
+    /// It was cancelled or replaced meanwhile, or another version became current.
+    pub(super) async fn is_finished(&self) -> Result<bool, Error> {
+        let secret = &self.request.secret_id;
+        let patience = self.deadline.within(STALE);
+        loop {
+            let (versions, current) = tokio::try_join!(
+                self.secrets_manager.versions(secret),
+                self.secrets_manager.current(secret)
+            )?;
+            if versions.admit(&self.request.version)? == Admission::AlreadyCurrent {
+                return Ok(true);
+            }
+            let current = current.map(|(version, _)| version);
+            if current.as_ref() == self.versions.version_with(StagingLabel::Current) {
+                return Ok(false);
+            }
+            if !patience.pause(PAUSE).await {
+                return Err(contradictory(secret));
+            }
+        }
+    }
+
+    /// Says that a login is about to go over the network in clear text.
+    pub(super) fn warn_of_clear_text(login: &Login) {
+        if login.endpoint.tls == TlsMode::Disabled {
+            tracing::warn!(host = %login.endpoint, "not encrypted: the secret turns TLS off");
+        }
+    }
+
+    /// Remembers that this version's login was seen to work.
+    pub(super) fn note_login(&self) {
+        let RotationRequest {
+            secret_id, version, ..
+        } = self.request;
+        if let Ok(mut last) = self.rotator.last_login.0.lock() {
+            *last = Some((secret_id.clone(), version.clone(), Instant::now()));
+        }
+    }
+
+    /// Whether this process has itself seen this version log in a moment ago.
+    pub(super) fn has_logged_in(&self) -> bool {
+        let is_this = |(secret, version, when): &(SecretId, VersionId, Instant)| {
+            *secret == self.request.secret_id
+                && *version == self.request.version
+                && when.elapsed() < RECENT
+        };
+        let last = self.rotator.last_login.0.lock();
+        last.is_ok_and(|last| last.as_ref().is_some_and(is_this))
+    }
+
+    /// Whom and what the step is about, for the log.
+    pub(super) fn target(&self) -> Target {
+        let pending = self.unchecked_pending.as_ref().unwrap_or(&self.current);
+        let Login {
+            endpoint,
+            credentials,
+        } = &pending.login;
+        Target {
+            strategy: self.strategy.as_str(),
+            role: credentials.role.to_string(),
+            host: endpoint.host.clone(),
+        }
+    }
+}
+
+/// What Secrets Manager says of a secret, at one time.
+struct Look {
+    versions: Result<SecretVersions, AwsError>,
+    current: Result<Option<(VersionId, SecretValue)>, AwsError>,
+    pending: Result<Option<SecretValue>, AwsError>,
+}
+
+/// What follows from a look.
+enum Finding {
+    /// The rotation is over.
+    AlreadyCurrent,
+    /// The labels, the current value, and the pending one if there is one.
+    Staged(SecretVersions, SecretValue, Option<SecretValue>),
+    /// Another look may find otherwise.
+    Doubtful(Error),
+}
+
+impl Look {
+    async fn at(secrets_manager: &SecretsManager, request: &RotationRequest) -> Self {
+        let RotationRequest {
+            secret_id, version, ..
+        } = request;
+        let (versions, current, pending) = tokio::join!(
+            secrets_manager.versions(secret_id),
+            secrets_manager.current(secret_id),
+            secrets_manager.staged(secret_id, StagingLabel::Pending, version),
+        );
+        Self {
+            versions,
+            current,
+            pending,
+        }
+    }
+
+    fn judge(self, request: &RotationRequest) -> Result<Finding, Error> {
+        let versions = self.versions?;
+        match versions.admit(&request.version) {
+            Ok(Admission::AlreadyCurrent) => return Ok(Finding::AlreadyCurrent),
+            Ok(Admission::Proceed) => {}
+            Err(error) if error.may_pass() => return Ok(Finding::Doubtful(error.into())),
+            Err(error) => return Err(error.into()),
+        }
+        let Some((current, value)) = self.current? else {
+            let missing = SecretDocument::missing(StagingLabel::Current);
+            return Ok(Finding::Doubtful(missing.into()));
+        };
+        if current == request.version {
+            // Another call has finished it since the labels were read.
+            return Ok(Finding::AlreadyCurrent);
+        }
+        // What was current a moment ago names, with alternating users, the role that is in use by now.
+        if Some(&current) != versions.version_with(StagingLabel::Current) {
+            return Ok(Finding::Doubtful(contradictory(&request.secret_id)));
+        }
+        let pending = self.pending?;
+        if pending.is_none() && request.step != Step::CreateSecret {
+            let missing = SecretDocument::missing(StagingLabel::Pending);
+            return Ok(Finding::Doubtful(missing.into()));
+        }
+        Ok(Finding::Staged(versions, value, pending))
+    }
+}
+
+fn contradictory(secret: &SecretId) -> Error {
+    let problem = format!(
+        "DescribeSecret and GetSecretValue disagree which version of {secret} is AWSCURRENT"
+    );
+    Error::new(Kind::AwsCallFailed, problem)
+}
+
+/// How long reads may lag behind writes before it is an error.
+const STALE: Duration = Duration::from_secs(2);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long a login that worked is taken for granted: from one step of a rotation to the next.
+const RECENT: Duration = Duration::from_secs(300);
