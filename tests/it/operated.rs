@@ -1,4 +1,4 @@
-//! The README's commands for an operator do what it says of them: taken out of the file, typed into a shell.
+//! The commands that the pages have for an operator do what is said of them: taken out of the page, typed into a shell.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use testbed::{Fault, World};
 use tokio::sync::Notify;
 
 use super::alternating::Alternating;
-use super::readme::{README, alone, block};
+use super::pages::{OPERATE, alone, block};
 use super::{created, failed, version_logs_in, world};
 
 #[tokio::test]
-async fn the_current_value_is_read_as_the_readme_reads_it() {
+async fn the_current_value_is_read_as_the_pages_read_it() {
     let world = world().start().await.unwrap();
     let read = alone("aws secretsmanager get-secret-value");
     let read = read.replace(
@@ -33,7 +33,7 @@ async fn a_rotation_that_is_stuck_is_begun_anew_and_finds_the_password_that_no_l
     let token = created(&world).await;
     world.step("setSecret", &token).await.success().unwrap();
     let again = "aws secretsmanager rotate-secret";
-    assert!(README.contains(&format!("`{again}`")));
+    assert!(OPERATE.contains(&format!("`{again}`")));
     let refused = world
         .operator(&format!("{again} --secret-id {}", world.secret.name))
         .await;
@@ -66,7 +66,7 @@ async fn a_leaked_credential_of_two_users_is_refused_after_two_rotations_and_its
     assert!(!world.logs_in(&leaked).await.unwrap());
 
     session.run("SELECT 1").await.unwrap();
-    let end = README
+    let end = OPERATE
         .split('`')
         .find(|text| text.starts_with("SELECT pg_terminate_backend"));
     cluster
@@ -116,7 +116,7 @@ async fn a_secret_about_to_be_deleted_is_restored_and_can_be_rotated() {
 async fn typed(world: &World, heading: &str, rotations: usize) -> String {
     let commands = format!(
         "{}\nsecret={}\n{}",
-        block("Run it"),
+        block("Before you type"),
         world.secret.name,
         block(heading)
     );

@@ -1,4 +1,4 @@
-//! From a single user to two, and back, as the README says; and what remains different of the two.
+//! From a single user to two, and back, as docs/secret.md says; and what remains different of the two.
 
 use serde_json::json;
 use testbed::Session;

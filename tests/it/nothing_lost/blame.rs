@@ -25,7 +25,7 @@ impl Service<'_> {
     }
 }
 
-/// The names that the README's table has for what a fault brings about.
+/// The names that the operator's table has for what a fault brings about.
 fn culprits(fault: &Fault) -> &'static [&'static str] {
     match fault {
         Fault::Message { mishap, .. } => of_message(*mishap),

@@ -142,10 +142,8 @@ fn is_stale(fault: &Fault) -> bool {
 /// What finishSecret warns of.
 const WITHOUT_A_LOOK: &str = "moving AWSCURRENT without a look at the database";
 
-/// Whether the README tells what to do about an error of this name.
+/// Whether the operator's page tells what to do about an error of this name.
 fn documented(name: &str) -> bool {
-    let section = include_str!("../../../README.md")
-        .split("## When it fails")
-        .nth(1);
-    section.is_some_and(|section| section.contains(&format!("\n| `{name}` |")))
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operate.md"));
+    page.contains(&format!("\n| `{name}` |"))
 }

@@ -1,13 +1,22 @@
-//! The README's commands: where they stand, and that each was tried by operated.rs or can't be.
+//! The commands of the README and of the pages in docs/: each was tried by operated.rs, or it is said why it can't be.
 
-pub(super) const README: &str = include_str!("../../README.md");
+/// What people read, with the path that they read it at.
+const PAGES: [(&str, &str); 5] = [
+    ("README.md", include_str!("../../README.md")),
+    ("docs/deploy.md", include_str!("../../docs/deploy.md")),
+    ("docs/operate.md", OPERATE),
+    ("docs/proof.md", include_str!("../../docs/proof.md")),
+    ("docs/secret.md", include_str!("../../docs/secret.md")),
+];
+
+pub(super) const OPERATE: &str = include_str!("../../docs/operate.md");
 
 /// The headings whose blocks of commands operated.rs types.
 const TYPED: [&str; 4] = [
-    "Run it",
+    "A rotation is stuck",
+    "Before you type",
     "The credential leaked",
     "The new value does not work",
-    "A rotation is stuck",
 ];
 
 /// Other commands that it types, by their beginnings.
@@ -39,21 +48,18 @@ const UNTYPED: [(&str, &str); 9] = [
         "the servers come without it; giving a role a password by verifier is what verifier.rs is about",
     ),
     ("rustup target add", "fetches a target"),
+    ("sam build", "takes minutes: tests/stack/run -m build"),
     (
-        "tests/stack/run sam build",
-        "takes minutes: tests/stack/run -m build",
-    ),
-    (
-        "tests/stack/run sam deploy",
+        "sam deploy",
         "there is no CloudFormation; the proof of the stack is in its place",
     ),
 ];
 
 #[test]
-fn every_command_of_the_readme_is_tried_or_it_is_said_why_not() {
+fn every_command_of_every_page_is_tried_or_it_is_said_why_not() {
     let others = blocks().filter(|(heading, _)| !TYPED.contains(heading));
     let others: Vec<_> = others.flat_map(|(_, block)| commands(&block)).collect();
-    let quoted = README.split('`').filter(|text| text.starts_with("aws "));
+    let quoted = quoted().filter(|text| text.starts_with("aws "));
     let found: Vec<_> = others
         .into_iter()
         .chain(quoted.map(str::to_owned))
@@ -68,18 +74,27 @@ fn every_command_of_the_readme_is_tried_or_it_is_said_why_not() {
     }
     for beginning in known {
         let found = found.iter().any(|command| command.starts_with(beginning));
-        assert!(found, "the README no longer has `{beginning}`");
+        assert!(found, "no page has `{beginning}` any more");
     }
     for heading in TYPED {
         assert!(!block(heading).is_empty());
     }
 }
 
-/// The README's blocks of commands, each with the heading above it.
+/// What stands between backquotes, in any page.
+fn quoted() -> impl Iterator<Item = &'static str> {
+    PAGES.into_iter().flat_map(|(_, text)| text.split('`'))
+}
+
+/// The blocks of commands of all pages, each with the heading above it.
 fn blocks() -> impl Iterator<Item = (&'static str, String)> {
+    PAGES.into_iter().flat_map(|(_, text)| blocks_of(text))
+}
+
+fn blocks_of(page: &'static str) -> Vec<(&'static str, String)> {
     let (mut heading, mut inside) = ("", false);
     let mut blocks: Vec<(&str, String)> = Vec::new();
-    for line in README.lines() {
+    for line in page.lines() {
         match line.trim() {
             "```sh" => {
                 inside = true;
@@ -95,7 +110,7 @@ fn blocks() -> impl Iterator<Item = (&'static str, String)> {
             _ => (),
         }
     }
-    blocks.into_iter()
+    blocks
 }
 
 pub(super) fn block(heading: &str) -> String {
@@ -127,9 +142,8 @@ fn commands(block: &str) -> Vec<String> {
 /// The first command that begins so, in a block or between backquotes.
 pub(super) fn alone(beginning: &str) -> String {
     let in_blocks = blocks().flat_map(|(_, block)| commands(&block));
-    let quoted = README.split('`').map(str::to_owned);
     in_blocks
-        .chain(quoted)
+        .chain(quoted().map(str::to_owned))
         .find(|command| command.starts_with(beginning) && command.len() > beginning.len())
-        .unwrap_or_else(|| panic!("the README has no `{beginning}`"))
+        .unwrap_or_else(|| panic!("no page has `{beginning}`"))
 }
