@@ -13,6 +13,7 @@
 mod admission;
 mod alternating;
 mod bounds;
+mod contract_cited;
 mod creation;
 mod document;
 mod foreign;
