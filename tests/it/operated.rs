@@ -1,10 +1,11 @@
-//! The commands that the pages have for an operator do what is said of them: taken out of the page, typed into a shell.
+//! The commands that the pages have for an operator do what is said of them: taken out of the page, typed into a shell. And
+//! ops/rotation, which they use.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use testbed::{Fault, World};
+use testbed::{Error, Fault, Result, World};
 use tokio::sync::Notify;
 
 use super::alternating::Alternating;
@@ -12,77 +13,75 @@ use super::pages::{OPERATE, alone, block};
 use super::{created, failed, version_logs_in, world};
 
 #[tokio::test]
-async fn the_current_value_is_read_as_the_pages_read_it() {
-    let world = world().start().await.unwrap();
+async fn the_current_value_is_read_as_the_pages_read_it() -> Result<()> {
+    let world = world().start().await?;
     let read = alone("aws secretsmanager get-secret-value");
     let read = read.replace(
         "cloud-optimizer/dev/database/credentials",
         &world.secret.name,
     );
-    let value: Value = serde_json::from_str(&world.operator(&read).await.unwrap()).unwrap();
+    let value: Value = serde_json::from_str(&world.operator(&read).await?).unwrap();
     assert!(
-        Some(&value) == world.current().await.unwrap().as_ref(),
+        Some(&value) == world.current().await?.as_ref(),
         "another value"
     );
-    world.finish().await.unwrap();
+    world.finish().await
 }
 
 #[tokio::test]
-async fn a_rotation_that_is_stuck_is_begun_anew_and_finds_the_password_that_no_label_names() {
-    let world = world().start().await.unwrap();
+async fn a_rotation_that_is_stuck_is_begun_anew_and_finds_the_password_that_no_label_names()
+-> Result<()> {
+    let world = world().start().await?;
     let token = created(&world).await;
-    world.step("setSecret", &token).await.success().unwrap();
+    world.step("setSecret", &token).await.success()?;
     let again = "aws secretsmanager rotate-secret";
     assert!(OPERATE.contains(&format!("`{again}`")));
-    let refused = world
-        .operator(&format!("{again} --secret-id {}", world.secret.name))
-        .await;
-    let refused = refused.unwrap_err().to_string();
+    let refused = format!("{again} --secret-id {}", world.secret.name);
+    let refused = refusal(&world, &refused).await;
     assert!(
         refused.contains("previous rotation isn't complete"),
         "{refused}"
     );
-    typed(&world, "A rotation is stuck", 1).await;
-    let password = world.password("AWSCURRENT").await.unwrap();
-    assert!(world.logs_in(&password).await.unwrap());
-    assert!(!world.logs_in(&world.first_password).await.unwrap());
+    typed(&world, "A rotation is stuck", 1).await?;
+    let password = world.password("AWSCURRENT").await?;
+    assert!(world.logs_in(&password).await?);
+    assert!(!world.logs_in(&world.first_password).await?);
     assert_ne!(
-        world.version("AWSCURRENT").await.unwrap(),
+        world.version("AWSCURRENT").await?,
         Some(token),
         "the abandoned one"
     );
-    world.finish().await.unwrap();
+    world.finish().await
 }
 
 #[tokio::test]
-async fn a_leaked_credential_of_two_users_is_refused_after_two_rotations_and_its_sessions_end() {
+async fn a_leaked_credential_of_two_users_is_refused_after_two_rotations_and_its_sessions_end()
+-> Result<()> {
     let it = Alternating::start().await;
     let (world, (role, leaked)) = (&it.world, it.current().await);
     let cluster = &world.postgres;
     let session = cluster.login(&role, &leaked, "postgres").await.unwrap();
-    typed(world, "The credential leaked", 1).await;
-    assert!(world.logs_in(&leaked).await.unwrap(), "the other's turn");
-    world.rotate().await.unwrap();
-    assert!(!world.logs_in(&leaked).await.unwrap());
+    typed(world, "The credential leaked", 1).await?;
+    assert!(world.logs_in(&leaked).await?, "the other's turn");
+    world.rotate().await?;
+    assert!(!world.logs_in(&leaked).await?);
 
     session.run("SELECT 1").await.unwrap();
     let end = OPERATE
         .split('`')
         .find(|text| text.starts_with("SELECT pg_terminate_backend"));
-    cluster
-        .admin(&end.unwrap().replace("cloudguardian", &role))
-        .await
-        .unwrap();
+    let end = end.unwrap().replace("cloudguardian", &role);
+    cluster.admin(&end).await.unwrap();
     session.run("SELECT 1").await.unwrap_err();
-    it.world.finish().await.unwrap();
+    it.world.finish().await
 }
 
 #[tokio::test]
-async fn the_value_before_comes_back_and_rotation_goes_on_from_there() {
+async fn the_value_before_comes_back_and_rotation_goes_on_from_there() -> Result<()> {
     let it = Alternating::start().await;
     let before = it.current().await;
-    it.world.rotate().await.unwrap();
-    let said = typed(&it.world, "The new value does not work", 0).await;
+    it.world.rotate().await?;
+    let said = typed(&it.world, "The new value does not work", 0).await?;
     let shown: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     assert!(
         shown["username"] == before.0 && shown["password"] == before.1,
@@ -90,58 +89,174 @@ async fn the_value_before_comes_back_and_rotation_goes_on_from_there() {
     );
     assert!(it.current().await == before, "another value is current");
     assert!(version_logs_in(&it.world, "AWSCURRENT").await);
-    it.world.rotate().await.unwrap();
+    it.world.rotate().await?;
     assert!(version_logs_in(&it.world, "AWSCURRENT").await);
-    it.world.finish().await.unwrap();
+    it.world.finish().await
 }
 
 #[tokio::test]
-async fn a_secret_about_to_be_deleted_is_restored_and_can_be_rotated() {
-    let world = world().start().await.unwrap();
+async fn a_secret_about_to_be_deleted_is_restored_and_can_be_rotated() -> Result<()> {
+    let world = world().start().await?;
     let token = created(&world).await;
-    world.secrets.delete_secret(&world.secret).await.unwrap();
+    world.secrets.delete_secret(&world.secret).await?;
     let set = world.step("setSecret", &token).await;
     failed(&set, "SecretPendingDeletion");
     let restore = alone("aws secretsmanager restore-secret");
     let name = &world.secret.name;
-    world
-        .operator(&format!("secret={name}; {restore}"))
-        .await
-        .unwrap();
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    world.operator(&format!("secret={name}; {restore}")).await?;
+    world.steps(&token).await?;
+    world.finish().await
 }
 
-/// Types the commands under a heading, and has the function rotate when they begin a rotation; what they wrote.
-async fn typed(world: &World, heading: &str, rotations: usize) -> String {
+/// What a deployer types last, while the service still tests what it was just told to rotate.
+#[tokio::test]
+async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test() -> Result<()> {
+    let world = world().start().await?;
+    let copy = world.secrets.stage_pending_with_copy(&world.secret).await?;
+    // CloudFormation's part: what the stack is asked for is its output.
+    let stack = Fault::Status(200, stack(&world.secret.arn));
+    world.api.answer("DescribeStacks", 1.., stack);
+    let (looked, begun) = (noticed(&world, "DescribeSecret"), begun(&world));
+    let service = async {
+        looked.notified().await;
+        world.step("testSecret", &copy).await.success()?;
+        world
+            .secrets
+            .remove_label(&world.secret, "AWSPENDING")
+            .await?;
+        rotated(&world, &begun).await
+    };
+    let rotate = alone("ops/rotation rotate --stack");
+    let (said, service) = tokio::join!(world.operator(&rotate), service);
+    service?;
+    let said = said?;
+    let [busy, rotating, done] = said.lines().collect::<Vec<_>>()[..] else {
+        panic!("{said}");
+    };
+    assert!(
+        busy.contains("still busy") && busy.ends_with("waiting"),
+        "{said}"
+    );
+    assert!(
+        rotating.starts_with("rotating: ") && done.starts_with("done: "),
+        "{said}"
+    );
+    assert_ne!(world.version("AWSCURRENT").await?, Some(copy));
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_rotation_that_stays_stuck_is_told_with_commands_that_start_over() -> Result<()> {
+    let world = world().start().await?;
+    let token = created(&world).await;
+    let rotate = format!("ops/rotation rotate --wait 0 {}", world.secret.name);
+    let told = refusal(&world, &rotate).await;
+    assert!(told.starts_with("exit status: 1: "), "{told}");
+    assert!(
+        told.contains(&format!("AWSPENDING stays on version {token}")),
+        "{told}"
+    );
+    let (_, start_over) = told.split_once("start over instead:\n").unwrap();
+    type_and_serve(&world, start_over, 1).await?;
+    assert_ne!(world.version("AWSCURRENT").await?, Some(token));
+    assert!(version_logs_in(&world, "AWSCURRENT").await);
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_rotation_that_does_not_end_is_a_failure_and_shows_when_one_looks() -> Result<()> {
+    let world = world().start().await?;
+    let name = &world.secret.name;
+    let look = format!("ops/rotation look {name}");
+    let idle = world.operator(&look).await?;
+    assert!(
+        idle.contains("AWSPENDING    on no version") && !idle.contains("under way"),
+        "{idle}"
+    );
+    let rotate = format!("ops/rotation rotate --wait 0 {name}");
+    let told = refusal(&world, &rotate).await;
+    assert!(told.starts_with("exit status: 1: "), "{told}");
+    assert!(
+        told.contains("is not AWSCURRENT after 0 s") && told.contains("aws logs tail /aws/lambda/"),
+        "{told}"
+    );
+    let under_way = world.operator(&look).await?;
+    let pending = world.version("AWSPENDING").await?.unwrap();
+    assert!(
+        under_way.contains(&pending) && under_way.contains("a rotation is under way, or stuck"),
+        "{under_way}"
+    );
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_there_and_a_wrong_word_have_exit_statuses_of_their_own() -> Result<()>
+{
+    let world = world().start().await?;
+    let told = refusal(&world, "ops/rotation look nobodys/secret").await;
+    assert!(
+        told.starts_with("exit status: 3: ") && told.contains("ResourceNotFoundException"),
+        "{told}"
+    );
+    let told = refusal(&world, "ops/rotation turn").await;
+    assert!(told.starts_with("exit status: 2: "), "{told}");
+    world.finish().await
+}
+
+/// Types the commands under a heading, and has the function rotate as often as they begin a rotation; what they wrote.
+async fn typed(world: &World, heading: &str, rotations: usize) -> Result<String> {
     let commands = format!(
         "{}\nsecret={}\n{}",
         block("Before you type"),
         world.secret.name,
         block(heading)
     );
-    // CloudFormation's part: what the stack is asked for is its output.
-    let stack = Fault::Status(200, stack(&world.secret.arn));
-    world.api.answer("DescribeStacks", 1.., stack);
-    let begun = Arc::new(Notify::new());
-    let begins = Arc::clone(&begun);
-    world.api.after("RotateSecret", 1.., move |_| {
-        begins.notify_one();
-        std::future::ready(())
-    });
-    let operator = async { world.operator(&commands).await.unwrap() };
-    // The service's part.
+    type_and_serve(world, &commands, rotations).await
+}
+
+async fn type_and_serve(world: &World, commands: &str, rotations: usize) -> Result<String> {
+    let begun = begun(world);
     let service = async {
         for _ in 0..rotations {
-            begun.notified().await;
-            let token = world.version("AWSPENDING").await.unwrap();
-            world.steps(&token.unwrap()).await.unwrap();
+            rotated(world, &begun).await?;
         }
+        Ok(())
     };
-    let both = async { tokio::join!(operator, service).0 };
-    tokio::time::timeout(Duration::from_mins(2), both)
+    let both = async { tokio::join!(world.operator(commands), service) };
+    let (said, served) = tokio::time::timeout(Duration::from_mins(2), both)
         .await
-        .expect("no rotation was begun")
+        .expect("no rotation was begun");
+    served.and(said)
+}
+
+/// The service's part, once a rotation has begun.
+async fn rotated(world: &World, begun: &Notify) -> Result<()> {
+    begun.notified().await;
+    let token = world.version("AWSPENDING").await?;
+    world.steps(&token.unwrap()).await.map(drop)
+}
+
+fn begun(world: &World) -> Arc<Notify> {
+    noticed(world, "RotateSecret")
+}
+
+/// Tells of every call of an operation.
+fn noticed(world: &World, operation: &str) -> Arc<Notify> {
+    let called = Arc::new(Notify::new());
+    let tells = Arc::clone(&called);
+    world.api.after(operation, 1.., move |_| {
+        tells.notify_one();
+        std::future::ready(())
+    });
+    called
+}
+
+/// The exit status and the words of commands that fail.
+async fn refusal(world: &World, commands: &str) -> String {
+    match world.operator(commands).await {
+        Ok(said) => panic!("no failure: {said}"),
+        Err(told) => Error::to_string(&told),
+    }
 }
 
 /// `CloudFormation`'s answer about a stack with the output that leads to the secret.

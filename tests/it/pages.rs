@@ -24,7 +24,7 @@ const TYPED_ALONE: [&str; 4] = [
     "aws secretsmanager get-secret-value",
     "aws secretsmanager restore-secret",
     "aws secretsmanager rotate-secret",
-    "tests/stack/smoke cloud-optimizer-secrets-manager rotate", // as under the headings above
+    "ops/rotation rotate",
 ];
 
 /// Commands that nothing here can run, by their beginnings, and why.

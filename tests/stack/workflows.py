@@ -67,7 +67,7 @@ def stages(root):
         }
         wrong += [f"deploy: {stage}.{key} is {job.get(key)}" for key, value in asked.items() if job.get(key) != value]
         wrong += [f"deploy: {stage} is not deployed as itself"] if job.get("env", {}).get("STAGE") != stage else []
-        for part in ("actions/download-artifact", 'sam deploy --config-env "$STAGE"', "tests/stack/smoke"):
+        for part in ("actions/download-artifact", 'sam deploy --config-env "$STAGE"', "ops/rotation"):
             wrong += [] if part in text(job) else [f"deploy: {stage} lacks {part}"]
     return wrong + ([f"deploy: build has {jobs['build']['permissions']}"] if jobs["build"]["permissions"] != {"contents": "read"} else [])
 

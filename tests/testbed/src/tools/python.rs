@@ -20,15 +20,14 @@ pub(crate) fn moto() -> Result<Command> {
 /// A shell in which `aws` is the AWS CLI, and nothing of this machine's settings is known. Fetched at first use.
 pub(crate) fn shell(script: &str) -> Result<Command> {
     let packages = environment("moto", &["-r", REQUIREMENTS])?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(PathBuf::from(PROGRAMS)).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).context("a path with a colon in it")?;
     let mut command = Command::new("bash");
     command
-        .args(["-euo", "pipefail", "-c"])
-        // Exported, so that a script of ours that is called finds it too.
-        .arg(format!(
-            "aws() {{ python3 -m awscli \"$@\"; }}; export -f aws\n{script}"
-        ))
+        .args(["-euo", "pipefail", "-c", script])
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("PATH", path)
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(command)
@@ -89,6 +88,8 @@ fn python() -> Result<PathBuf> {
     )
 }
 
+/// Where `aws` is.
+const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bin");
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
 
 /// moto's server. For each call it would list the folders of all its services, which takes as long as the rest.
