@@ -1,12 +1,26 @@
 //! The commands of the README and of the pages in docs/: each was tried by operated.rs, or it is said why it can't be.
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
 /// What people read, with the path that they read it at.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 9] = [
+    (
+        ".github/CONTRIBUTING.md",
+        include_str!("../../.github/CONTRIBUTING.md"),
+    ),
+    (
+        ".github/SECURITY.md",
+        include_str!("../../.github/SECURITY.md"),
+    ),
     ("README.md", include_str!("../../README.md")),
+    ("docs/contract.md", include_str!("../../docs/contract.md")),
     ("docs/deploy.md", include_str!("../../docs/deploy.md")),
     ("docs/operate.md", OPERATE),
     ("docs/proof.md", include_str!("../../docs/proof.md")),
     ("docs/secret.md", include_str!("../../docs/secret.md")),
+    ("docs/stack.md", include_str!("../../docs/stack.md")),
 ];
 
 pub(super) const OPERATE: &str = include_str!("../../docs/operate.md");
@@ -28,7 +42,8 @@ const TYPED_ALONE: [&str; 4] = [
 ];
 
 /// Commands that nothing here can run, by their beginnings, and why.
-const UNTYPED: [(&str, &str); 9] = [
+const UNTYPED: [(&str, &str); 11] = [
+    (".ci/run", "this runs in it"),
     ("NOTHING_LOST_SEED=", "the soak, which takes hours"),
     (
         "aws cloudformation set-stack-policy",
@@ -41,6 +56,10 @@ const UNTYPED: [(&str, &str); 9] = [
     (
         "cargo run --example rotate",
         "the demo: tests/stack/run -m build has it rotate",
+    ),
+    (
+        "cargo bench",
+        "takes minutes, and wants the machine to itself",
     ),
     ("cargo test", "this runs in it"),
     (
@@ -59,7 +78,11 @@ const UNTYPED: [(&str, &str); 9] = [
 fn every_command_of_every_page_is_tried_or_it_is_said_why_not() {
     let others = blocks().filter(|(heading, _)| !TYPED.contains(heading));
     let others: Vec<_> = others.flat_map(|(_, block)| commands(&block)).collect();
-    let quoted = quoted().filter(|text| text.starts_with("aws "));
+    let quoted = quoted().filter(|text| {
+        ["aws ", "ops/rotation "]
+            .iter()
+            .any(|word| text.starts_with(word))
+    });
     let found: Vec<_> = others
         .into_iter()
         .chain(quoted.map(str::to_owned))
@@ -79,6 +102,55 @@ fn every_command_of_every_page_is_tried_or_it_is_said_why_not() {
     for heading in TYPED {
         assert!(!block(heading).is_empty());
     }
+}
+
+#[test]
+fn every_link_between_pages_leads_to_a_file_and_a_heading() {
+    for (path, text) in PAGES {
+        let folder = Path::new(path).parent().unwrap();
+        let targets = text.split("](").skip(1);
+        for target in targets.filter_map(|rest| rest.split_once(')').map(|(target, _)| target)) {
+            if target.starts_with("https://") {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if file.is_empty() {
+                text.to_owned()
+            } else {
+                let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join(folder)
+                    .join(file);
+                fs::read_to_string(file).unwrap_or_else(|error| panic!("{path}: {target}: {error}"))
+            };
+            let found = heading.is_empty() || linked.lines().any(|line| anchor(line) == heading);
+            assert!(found, "{path}: {target} has no such heading");
+        }
+    }
+}
+
+#[test]
+fn the_picture_is_the_one_that_its_script_draws() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let drawn = Command::new("python3")
+        .arg(docs.join("rotation.py"))
+        .output()
+        .unwrap();
+    let kept = fs::read_to_string(docs.join("rotation.svg")).unwrap();
+    assert!(
+        String::from_utf8_lossy(&drawn.stdout) == kept,
+        "docs/rotation.svg is not what docs/rotation.py draws"
+    );
+}
+
+/// How a link names a heading.
+fn anchor(line: &str) -> String {
+    let words = line
+        .strip_prefix('#')
+        .map_or("", |rest| rest.trim_start_matches('#').trim());
+    let kept = words
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
 /// What stands between backquotes, in any page.
