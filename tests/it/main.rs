@@ -20,7 +20,6 @@ mod foreign;
 mod interrupted;
 mod lost_and_found;
 mod md5;
-mod nothing_lost;
 mod operated;
 mod orphaned;
 mod out_of_reach;

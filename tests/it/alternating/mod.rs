@@ -12,6 +12,7 @@ mod replica;
 mod secrecy;
 mod superuser;
 mod there_and_back;
+mod twins;
 
 use serde_json::{Value, json};
 use testbed::world::Builder;

@@ -64,7 +64,7 @@ fn every_deliberate_defect_still_fits_the_sources() {
 }
 
 fn defects() -> Vec<PathBuf> {
-    let folder = Path::new(HOME).join("tests/it/nothing_lost/defects");
+    let folder = Path::new(HOME).join("tests/nothing_lost/defects");
     let mut patches: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -120,9 +120,11 @@ fn renamed(text: &str) -> String {
             &format!("path = \"{HOME}/tests/testbed\""),
         )
         .replace("[lib]\n", "[lib]\nname = \"db_rotation\"\n");
-    let (before, after) = text.split_once("[[bench]]").unwrap_or((&text, ""));
-    let after = after.split_once("\n\n").map_or("", |(_, after)| after);
-    format!("{before}{after}")
+    // The benchmark and the tests stay behind.
+    let sections = text.split("\n\n");
+    let kept = sections
+        .filter(|section| !section.contains("[[bench]]\n") && !section.contains("[[test]]\n"));
+    kept.collect::<Vec<_>>().join("\n\n")
 }
 
 async fn run(command: &mut Command) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testbed::{Function, Invocation, Secret, unique};
 
-use super::super::alternating::Alternating;
-use super::super::{failed, second_function, version_logs_in};
+use super::Alternating;
+use crate::{failed, second_function, version_logs_in};
 
 /// The other secret, with the same value at first, and the function that rotates it.
 struct Twin {
