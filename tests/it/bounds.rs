@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde_json::json;
-use testbed::{DbFault, Fault, Invocation, World};
+use testbed::{DbFault, Fault, Invocation, SilentPort, TestResult, World, eventually};
 
 use super::server::{Say, Server, usual};
-use super::{at_once, created, eventually, failed, lock, quiet_port, world};
+use super::world;
 
 /// The step ended by itself, before its deadline, with one of these names.
 #[track_caller]
@@ -15,15 +16,15 @@ pub(super) fn in_time(
     deadline: Duration,
     names: &[&str],
     what: &str,
-) -> String {
+) -> TestResult<String> {
     assert!(!invocation.timed_out, "{what}: Lambda's time-out");
     assert!(invocation.took < deadline, "{what}: {:?}", invocation.took);
-    let failure = invocation.failure().unwrap();
+    let failure = invocation.failure()?;
     assert!(
         names.contains(&failure.error_type.as_str()),
         "{what}: {failure}"
     );
-    failure.error_message.clone()
+    Ok(failure.error_message.clone())
 }
 
 async fn invoke(world: &World, step: &str, token: &str, deadline: Duration) -> Invocation {
@@ -34,55 +35,57 @@ async fn invoke(world: &World, step: &str, token: &str, deadline: Duration) -> I
 }
 
 /// setSecret through a gate that stalls in this turn, then without.
-async fn stalls(turn: usize, deadline: Duration) {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn stalls(turn: usize, deadline: Duration) -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     world.db.every(DbFault::StallAfter(turn));
     let set = invoke(&world, "setSecret", &token, deadline).await;
     let what = format!("turn {turn} of {deadline:?}");
-    let message = in_time(&set, deadline, &["DeadlineExceeded"], &what);
+    let message = in_time(&set, deadline, &["DeadlineExceeded"], &what)?;
     assert!(message.contains("while"), "{message}");
     world.db.heal();
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_a_session_that_stalls_in_any_turn_is_over_in_time() {
+async fn c42_a_session_that_stalls_in_any_turn_is_over_in_time() -> TestResult {
     for deadline in [1, 3].map(Duration::from_secs) {
-        at_once((1..=6).map(|turn| stalls(turn, deadline))).await;
+        try_join_all((1..=6).map(|turn| stalls(turn, deadline))).await?;
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_a_silent_server_is_left_after_five_seconds() {
-    let world = world().start().await.unwrap();
+async fn c42_a_silent_server_is_left_after_five_seconds() -> TestResult {
+    let world = world().start().await?;
     world.db.every(DbFault::Silent);
-    let token = created(&world).await;
+    let token = world.created().await?;
     let start = world.step("setSecret", &token).await;
     let most = Duration::from_secs(8);
-    let message = in_time(&start, most, &["DeadlineExceeded"], "a silent listener");
+    let message = in_time(&start, most, &["DeadlineExceeded"], "a silent listener")?;
     assert!(
         start.took >= Duration::from_secs(5) && message.contains("TLS handshake"),
         "{message}"
     );
     assert!(message.contains(&world.db.port().to_string()), "{message}");
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_a_port_that_drops_packets_is_left_after_five_seconds() {
-    let quiet = quiet_port().await;
-    let port = quiet.port;
+async fn c42_a_port_that_drops_packets_is_left_after_five_seconds() -> TestResult {
+    let quiet = SilentPort::open().await?;
+    let port = quiet.port();
     let world = world()
         .secret(move |value| value["port"] = json!(port))
         .start()
-        .await
-        .unwrap();
-    let token = created(&world).await;
+        .await?;
+    let token = world.created().await?;
     let connect = world.step("setSecret", &token).await;
     let most = Duration::from_secs(8);
-    let message = in_time(&connect, most, &["DeadlineExceeded"], "packets dropped");
+    let message = in_time(&connect, most, &["DeadlineExceeded"], "packets dropped")?;
     assert!(
         connect.took >= Duration::from_secs(5) && message.contains("connecting"),
         "{message}"
@@ -91,13 +94,14 @@ async fn c42_a_port_that_drops_packets_is_left_after_five_seconds() {
     for step in ["setSecret", "testSecret"] {
         let deadline = Duration::from_secs(1);
         let short = invoke(&world, step, &token, deadline).await;
-        in_time(&short, deadline, &["DeadlineExceeded"], step);
+        in_time(&short, deadline, &["DeadlineExceeded"], step)?;
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 /// setSecret on a server that says nothing to this.
-async fn silent_at(statement: &'static str, deadline: Duration) {
+async fn silent_at(statement: &'static str, deadline: Duration) -> TestResult {
     let says_nothing = move |said: &str, _| {
         if said.contains(statement) {
             Say::Nothing
@@ -105,29 +109,30 @@ async fn silent_at(statement: &'static str, deadline: Duration) {
             usual(said)
         }
     };
-    let server = Server::start(says_nothing).await;
-    let world = world().secret(server.in_secret()).start().await.unwrap();
-    let token = created(&world).await;
+    let server = Server::start(says_nothing).await?;
+    let world = world().secret(server.in_secret()).start().await?;
+    let token = world.created().await?;
     let set = invoke(&world, "setSecret", &token, deadline).await;
-    in_time(&set, deadline, &["DeadlineExceeded"], statement);
-    world.finish().await.unwrap();
+    in_time(&set, deadline, &["DeadlineExceeded"], statement)?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_a_server_that_falls_silent_after_the_login_is_left_in_time() {
-    at_once(
-        [
-            ("pg_is_in_recovery", 2),
-            ("ALTER ROLE", 2),
-            ("ALTER ROLE", 1),
-        ]
-        .map(|(statement, deadline)| silent_at(statement, Duration::from_secs(deadline))),
-    )
-    .await;
+async fn c42_a_server_that_falls_silent_after_the_login_is_left_in_time() -> TestResult {
+    let statements = [
+        ("pg_is_in_recovery", 2),
+        ("ALTER ROLE", 2),
+        ("ALTER ROLE", 1),
+    ];
+    let silent =
+        statements.map(|(statement, deadline)| silent_at(statement, Duration::from_secs(deadline)));
+    try_join_all(silent).await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_a_server_that_trickles_is_left_in_time() {
+async fn c42_a_server_that_trickles_is_left_in_time() -> TestResult {
     // Goodbye at every statement: the change is tried again, and not for ever.
     let server = Server::start(|said, _| {
         if said.contains("ALTER ROLE") {
@@ -136,19 +141,24 @@ async fn c42_a_server_that_trickles_is_left_in_time() {
             usual(said)
         }
     })
-    .await;
-    let world = world().secret(server.in_secret()).start().await.unwrap();
-    let token = created(&world).await;
-    failed(&world.step("setSecret", &token).await, "ConnectionLost");
+    .await?;
+    let world = world().secret(server.in_secret()).start().await?;
+    let token = world.created().await?;
+    world
+        .step("setSecret", &token)
+        .await
+        .failed_with("ConnectionLost")?;
     assert!((2..=4).contains(&server.logins()), "{:?}", server.heard());
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_a_lock_on_the_role_is_waited_for_no_longer_than_five_seconds_nor_than_there_is_time() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    let holder = lock(&world).await;
+async fn c42_a_lock_on_the_role_is_waited_for_no_longer_than_five_seconds_nor_than_there_is_time()
+-> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    let holder = world.lock_role().await?;
     for deadline in [3, 30].map(Duration::from_secs) {
         let set = invoke(&world, "setSecret", &token, deadline).await;
         let message = in_time(
@@ -156,47 +166,54 @@ async fn c42_a_lock_on_the_role_is_waited_for_no_longer_than_five_seconds_nor_th
             deadline.min(Duration::from_secs(8)),
             &["DeadlineExceeded"],
             "a lock",
-        );
+        )?;
         assert!(message.contains("lock"), "{deadline:?}: {message}");
     }
-    holder.run("ROLLBACK").await.unwrap();
-    assert!(world.logs_in(&world.first_password).await.unwrap());
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    holder.run("ROLLBACK").await?;
+    assert!(world.logs_in(&world.first_password).await?);
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_a_lock_that_goes_in_time_is_no_failure() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    let holder = lock(&world).await;
+async fn c42_a_lock_that_goes_in_time_is_no_failure() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    let holder = world.lock_role().await?;
     let waits = format!(
         "SELECT 1 FROM pg_stat_activity WHERE usename = '{}' AND wait_event_type = 'Lock'",
         world.role
     );
     let release = async {
-        eventually(async || world.postgres.value(&waits).await.unwrap()).await;
+        eventually("a session that waits", async || {
+            world.postgres.value(&waits).await
+        })
+        .await?;
         // The function's change comes after another one to the same row.
-        holder.run("COMMIT").await.unwrap();
+        holder.run("COMMIT").await
     };
-    let (set, ()) = tokio::join!(world.step("setSecret", &token), release);
-    set.success().unwrap();
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    let (set, released) = tokio::join!(world.step("setSecret", &token), release);
+    released?;
+    set.success()?;
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_a_step_with_hardly_any_time_left_ends_by_itself() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn c42_a_step_with_hardly_any_time_left_ends_by_itself() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     world.api.answer("*", 1.., Fault::Stall);
     for milliseconds in [50, 200, 400, 700, 1000] {
         let deadline = Duration::from_millis(milliseconds);
         let names = ["DeadlineExceeded", "SecretsManagerUnreachable"];
         let create = invoke(&world, "createSecret", &token, deadline).await;
-        in_time(&create, deadline, &names, &format!("{deadline:?}"));
+        in_time(&create, deadline, &names, &format!("{deadline:?}"))?;
     }
     world.api.heal();
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }

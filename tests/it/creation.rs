@@ -1,12 +1,12 @@
 //! How the next value is made, and that it is made once: C8, C9.
 
 use serde_json::json;
-use testbed::{Fault, Function};
+use testbed::{Fault, Function, TestResult};
 
-use super::{created, world};
+use super::world;
 
 #[tokio::test]
-async fn c8_the_settings_of_awss_functions_reach_get_random_password() {
+async fn c8_the_settings_of_awss_functions_reach_get_random_password() -> TestResult {
     let default = json!({"PasswordLength": 32, "ExcludeCharacters": ":/@\"'\\", "ExcludeNumbers": false,
         "ExcludePunctuation": false, "ExcludeUppercase": false, "ExcludeLowercase": false,
         "RequireEachIncludedType": true});
@@ -21,8 +21,8 @@ async fn c8_the_settings_of_awss_functions_reach_get_random_password() {
         .env("EXCLUDE_PUNCTUATION", "1")
         .env("REQUIRE_EACH_INCLUDED_TYPE", "N");
     for (builder, expected) in [(world(), default), (configured, set)] {
-        let world = builder.start().await.unwrap();
-        created(&world).await;
+        let world = builder.start().await?;
+        world.created().await?;
         let calls = world.api.calls();
         let asked = calls
             .iter()
@@ -36,10 +36,11 @@ async fn c8_the_settings_of_awss_functions_reach_get_random_password() {
             };
             assert_eq!(asked.sent(field).or(absent), Some(value), "{field}");
         }
-        let length = world.password("AWSPENDING").await.unwrap().chars().count();
+        let length = world.password("AWSPENDING").await?.chars().count();
         assert_eq!(json!(length), expected["PasswordLength"]);
-        world.finish().await.unwrap();
+        world.finish().await?;
     }
+    Ok(())
 }
 
 #[tokio::test]
@@ -74,9 +75,10 @@ async fn c8_a_setting_that_cannot_be_used_stops_the_start_and_is_named() {
 }
 
 #[tokio::test]
-async fn c9_the_value_is_put_under_the_events_token_as_pending_with_the_rotation_token() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn c9_the_value_is_put_under_the_events_token_as_pending_with_the_rotation_token()
+-> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     let calls = world.api.calls();
     let put = calls
         .iter()
@@ -90,20 +92,21 @@ async fn c9_the_value_is_put_under_the_events_token_as_pending_with_the_rotation
         event["RotationToken"].as_str()
     );
     assert!(
-        world.logs_in(&world.first_password).await.unwrap(),
+        world.logs_in(&world.first_password).await?,
         "createSecret does not tell the database"
     );
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c9_a_pending_value_is_kept_by_every_later_call() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    let value = world.pending().await.unwrap();
+async fn c9_a_pending_value_is_kept_by_every_later_call() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    let value = world.pending().await?;
     for _ in 0..2 {
         world.api.forget();
-        world.step("createSecret", &token).await.success().unwrap();
+        world.step("createSecret", &token).await.success()?;
         assert!(
             !world
                 .api
@@ -111,17 +114,18 @@ async fn c9_a_pending_value_is_kept_by_every_later_call() {
                 .contains(&"PutSecretValue".to_owned())
         );
     }
-    world.step("setSecret", &token).await.success().unwrap();
-    world.step("createSecret", &token).await.success().unwrap();
-    assert_eq!(world.pending().await.unwrap(), value);
-    world.finish().await.unwrap();
+    world.step("setSecret", &token).await.success()?;
+    world.step("createSecret", &token).await.success()?;
+    assert_eq!(world.pending().await?, value);
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c9_a_lost_race_is_a_success_and_the_winners_value_stays() {
-    let world = world().start().await.unwrap();
-    let token = world.begin().await.unwrap();
-    let mut winner = world.current().await.unwrap().unwrap();
+async fn c9_a_lost_race_is_a_success_and_the_winners_value_stays() -> TestResult {
+    let world = world().start().await?;
+    let token = world.begin().await?;
+    let mut winner = world.current().await?;
     winner["password"] = json!("the winner's password");
     let (secrets, secret, value) = (
         world.secrets.clone(),
@@ -138,41 +142,40 @@ async fn c9_a_lost_race_is_a_success_and_the_winners_value_stays() {
                 .unwrap();
         }
     });
-    world.step("createSecret", &token).await.success().unwrap();
-    assert_eq!(
-        world.password("AWSPENDING").await.unwrap(),
-        "the winner's password"
-    );
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    world.step("createSecret", &token).await.success()?;
+    assert_eq!(world.password("AWSPENDING").await?, "the winner's password");
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c9_a_put_whose_answer_is_lost_leaves_one_value_and_is_a_success() {
-    let world = world().start().await.unwrap();
+async fn c9_a_put_whose_answer_is_lost_leaves_one_value_and_is_a_success() -> TestResult {
+    let world = world().start().await?;
     for fault in [
         Fault::DropAfter,
         Fault::DropBefore,
         Fault::error("ThrottlingException"),
         Fault::error("InternalServiceError"),
     ] {
-        let token = world.begin().await.unwrap();
+        let token = world.begin().await?;
         world.api.answer("PutSecretValue", 1, fault.clone());
         let put = world.step("createSecret", &token).await;
         put.success().unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
-        world.steps(&token).await.unwrap();
+        world.steps(&token).await?;
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c9_a_stale_read_does_not_overwrite_the_pending_value() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    let value = world.pending().await.unwrap();
+async fn c9_a_stale_read_does_not_overwrite_the_pending_value() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    let value = world.pending().await?;
     // As it was a moment ago: no value yet.
     world.api.answer("GetSecretValue", 1.., Fault::Stale);
-    world.step("createSecret", &token).await.success().unwrap();
+    world.step("createSecret", &token).await.success()?;
     assert!(
         world
             .api
@@ -184,21 +187,23 @@ async fn c9_a_stale_read_does_not_overwrite_the_pending_value() {
         "the read was not stale"
     );
     world.api.heal();
-    assert_eq!(world.pending().await.unwrap(), value);
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    assert_eq!(world.pending().await?, value);
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c9_a_value_that_is_kept_needs_no_random_password() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn c9_a_value_that_is_kept_needs_no_random_password() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     world.api.answer(
         "GetRandomPassword",
         1..,
         Fault::error("AccessDeniedException"),
     );
-    world.step("createSecret", &token).await.success().unwrap();
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    world.step("createSecret", &token).await.success()?;
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }

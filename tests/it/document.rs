@@ -1,13 +1,9 @@
 //! The secret's value: what survives, and what is refused: C5–C7.
 
 use serde_json::{Value, json};
-use testbed::{World, unique};
+use testbed::{TestResult, World, unique};
 
-use super::alternating::{Alternating, Superuser};
-use super::{
-    become_current, become_pending, created, current_text, failed, of_both_strategies,
-    set_password, version_logs_in, world,
-};
+use super::world;
 
 const PASSWORD: &str = "a-first-password-to-find";
 
@@ -23,19 +19,20 @@ fn handwritten(world_written: &str, role: &str) -> String {
 }
 
 #[tokio::test]
-async fn c5_all_but_the_password_and_whose_turn_it_is_survives_two_rotations_to_the_letter() {
+async fn c5_all_but_the_password_and_whose_turn_it_is_survives_two_rotations_to_the_letter()
+-> TestResult {
     let written = || {
         let role = unique("app");
         let world = world().role(&role).password(PASSWORD);
         world.secret_text(move |text| handwritten(&text, &role))
     };
-    for world in of_both_strategies(written).await {
+    for world in World::of_each_strategy(written).await? {
         world.keep_secret("not this one");
-        let before = current_text(&world).await;
+        let before = world.text("AWSCURRENT").await?;
         for _ in 0..2 {
-            world.rotate().await.unwrap();
-            let after = current_text(&world).await;
-            let value: Value = serde_json::from_str(&after).unwrap();
+            world.rotate().await?;
+            let after = world.text("AWSCURRENT").await?;
+            let value: Value = serde_json::from_str(&after)?;
             assert_ne!(value["password"], PASSWORD);
             let undone = after
                 .replacen(
@@ -50,22 +47,27 @@ async fn c5_all_but_the_password_and_whose_turn_it_is_survives_two_rotations_to_
                 );
             assert_eq!(undone, before);
         }
-        world.finish().await.unwrap();
+        world.finish().await?;
     }
+    Ok(())
 }
 
 /// createSecret with `value` as the current one; the refusal.
-async fn refused_as_current(world: &World, token: &str, value: &str) -> String {
-    become_current(world, value).await;
-    failed(&world.step("createSecret", token).await, "SecretMalformed")
+async fn refused_as_current(world: &World, token: &str, value: &str) -> TestResult<String> {
+    world.put_current(value).await?;
+    Ok(world
+        .step("createSecret", token)
+        .await
+        .failed_with("SecretMalformed")?)
 }
 
 #[tokio::test]
-async fn c6_a_value_that_is_no_database_secret_is_refused_by_label_and_key_and_never_repeated() {
-    let world = world().start().await.unwrap();
+async fn c6_a_value_that_is_no_database_secret_is_refused_by_label_and_key_and_never_repeated()
+-> TestResult {
+    let world = world().start().await?;
     world.keep_secret("Hid-den-value");
-    let good = world.current().await.unwrap().unwrap();
-    let token = world.begin().await.unwrap();
+    let good = world.current().await?;
+    let token = world.begin().await?;
     for value in [
         "Hid-den-value",
         "\"Hid-den-value\"",
@@ -75,7 +77,7 @@ async fn c6_a_value_that_is_no_database_secret_is_refused_by_label_and_key_and_n
         "{\"password\":\"Hid-den-value\"",
         "{} {}",
     ] {
-        let message = refused_as_current(&world, &token, value).await;
+        let message = refused_as_current(&world, &token, value).await?;
         assert!(
             message.contains("AWSCURRENT") && message.contains("not a JSON object"),
             "{message}"
@@ -110,7 +112,7 @@ async fn c6_a_value_that_is_no_database_secret_is_refused_by_label_and_key_and_n
     for (key, value) in wrong {
         let mut broken = good.clone();
         broken[key] = value;
-        let message = refused_as_current(&world, &token, &broken.to_string()).await;
+        let message = refused_as_current(&world, &token, &broken.to_string()).await?;
         assert!(
             message.contains("AWSCURRENT") && message.contains(&format!("\"{key}\"")),
             "{broken}: {message}"
@@ -119,54 +121,69 @@ async fn c6_a_value_that_is_no_database_secret_is_refused_by_label_and_key_and_n
     for key in ["host", "username", "password"] {
         let mut broken = good.clone();
         broken.as_object_mut().unwrap().remove(key);
-        let message = refused_as_current(&world, &token, &broken.to_string()).await;
+        let message = refused_as_current(&world, &token, &broken.to_string()).await?;
         assert!(message.contains(&format!("\"{key}\"")), "{message}");
     }
     let twice = good
         .to_string()
         .replacen('{', "{\"pass\\u0077ord\":\"Hid-den-value\",", 1);
-    let message = refused_as_current(&world, &token, &twice).await;
+    let message = refused_as_current(&world, &token, &twice).await?;
     assert!(message.contains("\"password\" twice"), "{message}");
     assert_eq!(world.db.connections(), 0);
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c6_a_binary_secret_is_refused() {
-    let world = world().start().await.unwrap();
+async fn c6_a_binary_secret_is_refused() -> TestResult {
+    let world = world().start().await?;
     let binary = json!({"SecretId": world.secret.arn, "SecretBinary": "SGlkLWRlbi12YWx1ZQ=="});
-    world.secrets.call("PutSecretValue", binary).await.unwrap();
-    let token = world.begin().await.unwrap();
-    let message = failed(&world.step("createSecret", &token).await, "SecretMalformed");
+    world.secrets.call("PutSecretValue", binary).await?;
+    let token = world.begin().await?;
+    let message = world
+        .step("createSecret", &token)
+        .await
+        .failed_with("SecretMalformed")?;
     assert!(
         message.contains("AWSCURRENT") && message.contains("binary"),
         "{message}"
     );
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c6_a_pending_value_that_is_malformed_or_missing_stops_every_step_and_is_named() {
-    let world = world().start().await.unwrap();
-    let token = world.begin().await.unwrap();
+async fn c6_a_pending_value_that_is_malformed_or_missing_stops_every_step_and_is_named()
+-> TestResult {
+    let world = world().start().await?;
+    let token = world.begin().await?;
     for step in ["setSecret", "testSecret", "finishSecret"] {
-        let message = failed(&world.step(step, &token).await, "SecretMalformed");
+        let message = world
+            .step(step, &token)
+            .await
+            .failed_with("SecretMalformed")?;
         assert!(message.contains("AWSPENDING"), "{message}");
     }
-    become_pending(&world, &token, "{\"password\":\"Hid-den-value\"}").await;
+    world
+        .put_pending(&token, "{\"password\":\"Hid-den-value\"}")
+        .await?;
     for step in testbed::world::STEPS {
-        let message = failed(&world.step(step, &token).await, "SecretMalformed");
+        let message = world
+            .step(step, &token)
+            .await
+            .failed_with("SecretMalformed")?;
         assert!(
             message.contains("AWSPENDING") && message.contains("update-secret-version-stage"),
             "{message}"
         );
     }
     assert_eq!(world.db.connections(), 0);
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c6_keys_are_values_and_never_syntax() {
+async fn c6_keys_are_values_and_never_syntax() -> TestResult {
     for name in [
         "host=127.0.0.1 sslmode=disable",
         "postgres?sslmode=disable",
@@ -175,12 +192,14 @@ async fn c6_keys_are_values_and_never_syntax() {
         let world = world()
             .secret(move |value| value["dbname"] = json!(name))
             .start()
+            .await?;
+        let token = world.created().await?;
+        let message = world
+            .step("setSecret", &token)
             .await
-            .unwrap();
-        let token = created(&world).await;
-        let message = failed(&world.step("setSecret", &token).await, "DatabaseNotFound");
+            .failed_with("DatabaseNotFound")?;
         assert!(message.contains(name), "{message}");
-        world.finish().await.unwrap();
+        world.finish().await?;
     }
     for host in [
         "localhost sslmode=disable",
@@ -191,40 +210,43 @@ async fn c6_keys_are_values_and_never_syntax() {
         let world = world()
             .secret(move |value| value["host"] = json!(host))
             .start()
+            .await?;
+        let token = world.created().await?;
+        world
+            .step("setSecret", &token)
             .await
-            .unwrap();
-        let token = created(&world).await;
-        failed(&world.step("setSecret", &token).await, "HostNotFound");
+            .failed_with("HostNotFound")?;
         assert_eq!(world.db.connections(), 0);
-        world.finish().await.unwrap();
+        world.finish().await?;
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c6_a_previous_value_that_cannot_be_read_is_no_obstacle() {
-    let world = world().start().await.unwrap();
-    let good = current_text(&world).await;
+async fn c6_a_previous_value_that_cannot_be_read_is_no_obstacle() -> TestResult {
+    let world = world().start().await?;
+    let good = world.text("AWSCURRENT").await?;
     for broken in ["no JSON", "{}"] {
-        become_current(&world, broken).await;
+        world.put_current(broken).await?;
         let good = format!("{good} ");
-        become_current(&world, &good).await;
-        set_password(&world, &world.first_password).await;
+        world.put_current(&good).await?;
+        world.set_password(&world.first_password).await?;
         assert_eq!(
             world
                 .secrets
                 .value(&world.secret, "AWSPREVIOUS")
-                .await
-                .unwrap()
+                .await?
                 .as_deref(),
             Some(broken)
         );
-        world.rotate().await.unwrap();
+        world.rotate().await?;
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c7_role_names_of_any_kind_rotate() {
+async fn c7_role_names_of_any_kind_rotate() -> TestResult {
     let longest = format!("{}é", unique("r")) + &"x".repeat(63);
     let longest: String = longest
         .char_indices()
@@ -233,31 +255,34 @@ async fn c7_role_names_of_any_kind_rotate() {
         .collect();
     assert_eq!(longest.len(), 63);
     for role in odd_names().chain([longest]) {
-        let world = world().role(&role).start().await.unwrap();
-        rotates(&world, &role).await;
-        world.finish().await.unwrap();
+        let world = world().role(&role).start().await?;
+        rotates(&world, &role).await?;
+        world.finish().await?;
     }
+    Ok(())
 }
 
 /// A rotation makes `role` the current one, with a password that works.
-async fn rotates(world: &World, role: &str) {
+async fn rotates(world: &World, role: &str) -> TestResult {
     let rotated = world.rotate().await;
     rotated.unwrap_or_else(|e| panic!("{role}: {e:?}"));
-    let current = world.current().await.unwrap().unwrap();
+    let current = world.current().await?;
     assert_eq!(current["username"], json!(role));
-    assert!(version_logs_in(world, "AWSCURRENT").await, "{role}");
+    assert!(world.version_logs_in("AWSCURRENT").await?, "{role}");
+    Ok(())
 }
 
 #[tokio::test]
-async fn c7_role_names_of_any_kind_alternate() {
+async fn c7_role_names_of_any_kind_alternate() -> TestResult {
     let longest = format!("{:r<57}", unique("r"));
     for role in odd_names().chain([longest]) {
-        let it = Alternating::of(world().role(&role), Superuser::chosen()).await;
+        let it = world().role(&role).alternating().await?;
         for role in [&it.clone_role(), &role] {
-            rotates(&it.world, role).await;
+            rotates(&it.world, role).await?;
         }
-        it.world.finish().await.unwrap();
+        it.world.finish().await?;
     }
+    Ok(())
 }
 
 /// Names that an unquoted identifier could not have.
@@ -275,20 +300,23 @@ fn odd_names() -> impl Iterator<Item = String> {
 }
 
 #[tokio::test]
-async fn c7_a_name_that_the_server_would_cut_changes_nobody() {
+async fn c7_a_name_that_the_server_would_cut_changes_nobody() -> TestResult {
     let victim = format!("{:v<63}", unique("victim"));
     let longer = format!("{victim}x");
     let world = world()
         .role(&victim)
         .secret(move |value| value["username"] = json!(longer))
         .start()
-        .await
-        .unwrap();
-    let verifier = world.postgres.verifier(&victim).await.unwrap();
-    let token = world.begin().await.unwrap();
+        .await?;
+    let verifier = world.postgres.verifier(&victim).await?;
+    let token = world.begin().await?;
     for step in testbed::world::STEPS {
-        failed(&world.step(step, &token).await, "SecretMalformed");
+        world
+            .step(step, &token)
+            .await
+            .failed_with("SecretMalformed")?;
     }
-    assert_eq!(world.postgres.verifier(&victim).await.unwrap(), verifier);
-    world.finish().await.unwrap();
+    assert_eq!(world.postgres.verifier(&victim).await?, verifier);
+    world.finish().await?;
+    Ok(())
 }

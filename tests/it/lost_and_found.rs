@@ -1,9 +1,9 @@
 //! Which password still works, where the secret and the database have lost each other: C11–C13, C15, C17.
 
 use serde_json::json;
-use testbed::{Fault, Postgres, World};
+use testbed::{Fault, Postgres, TestResult, World};
 
-use super::{created, failed, set_password, stored_verifier, version_logs_in, warnings, world};
+use super::world;
 
 /// `ALTER ROLE` statements that the function sent since the world began.
 fn changes(world: &World) -> usize {
@@ -15,70 +15,74 @@ fn changes(world: &World) -> usize {
 }
 
 /// A value like the current one with another password.
-pub(super) async fn value_with(world: &World, password: &str) -> String {
-    let mut value = world.current().await.unwrap().unwrap();
+pub(super) async fn value_with(world: &World, password: &str) -> TestResult<String> {
+    let mut value = world.current().await?;
     value["password"] = json!(password);
-    value.to_string()
+    Ok(value.to_string())
 }
 
 #[tokio::test]
-async fn c11_set_secret_logs_in_once_as_current_and_leaves_no_failed_login() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn c11_set_secret_logs_in_once_as_current_and_leaves_no_failed_login() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     let from = world.postgres.mark();
-    world.step("setSecret", &token).await.success().unwrap();
+    world.step("setSecret", &token).await.success()?;
     assert_eq!(world.db.connections(), 1);
     assert_eq!(world.postgres.refusals(&world.role, from), []);
     assert_eq!(changes(&world), 1);
-    assert!(version_logs_in(&world, "AWSPENDING").await);
-    assert!(!world.logs_in(&world.first_password).await.unwrap());
-    world.finish().await.unwrap();
+    assert!(world.version_logs_in("AWSPENDING").await?);
+    assert!(!world.logs_in(&world.first_password).await?);
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c12_where_the_pending_password_works_there_is_no_second_change() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    world.step("setSecret", &token).await.success().unwrap();
-    let verifier = stored_verifier(&world).await;
+async fn c12_where_the_pending_password_works_there_is_no_second_change() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    world.step("setSecret", &token).await.success()?;
+    let verifier = world.verifier().await?;
     for _ in 0..2 {
-        world.step("setSecret", &token).await.success().unwrap();
+        world.step("setSecret", &token).await.success()?;
     }
-    assert_eq!(stored_verifier(&world).await, verifier);
+    assert_eq!(world.verifier().await?, verifier);
     assert_eq!(changes(&world), 1);
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c13_where_only_the_previous_password_works_the_change_is_made_from_there() {
-    let world = world().start().await.unwrap();
-    world.rotate().await.unwrap();
-    set_password(&world, &world.first_password).await;
-    let token = created(&world).await;
+async fn c13_where_only_the_previous_password_works_the_change_is_made_from_there() -> TestResult {
+    let world = world().start().await?;
+    world.rotate().await?;
+    world.set_password(&world.first_password).await?;
+    let token = world.created().await?;
     let set = world.step("setSecret", &token).await;
-    set.success().unwrap();
-    let warnings = warnings(&set);
+    set.success()?;
+    let warnings = set.warnings();
     assert!(
         warnings.len() == 1 && warnings[0].contains("AWSPREVIOUS"),
         "{warnings:?}"
     );
-    assert!(version_logs_in(&world, "AWSPENDING").await);
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    assert!(world.version_logs_in("AWSPENDING").await?);
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c15_where_nothing_works_every_version_tried_is_told_and_nothing_is_touched() {
-    let world = world().start().await.unwrap();
-    world.rotate().await.unwrap();
-    set_password(&world, "changed by hand").await;
-    let token = created(&world).await;
-    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(&world).await);
-    let message = failed(
-        &world.step("setSecret", &token).await,
-        "NoWorkingCredential",
-    );
+async fn c15_where_nothing_works_every_version_tried_is_told_and_nothing_is_touched() -> TestResult
+{
+    let world = world().start().await?;
+    world.rotate().await?;
+    world.set_password("changed by hand").await?;
+    let token = world.created().await?;
+    let (labels, verifier) = (world.labels().await?, world.verifier().await?);
+    let message = world
+        .step("setSecret", &token)
+        .await
+        .failed_with("NoWorkingCredential")?;
     for version in [
         "AWSCURRENT: password refused",
         "AWSPENDING: password refused",
@@ -86,31 +90,35 @@ async fn c15_where_nothing_works_every_version_tried_is_told_and_nothing_is_touc
     ] {
         assert!(message.contains(version), "{message}");
     }
-    assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(stored_verifier(&world).await, verifier);
-    assert!(world.logs_in("changed by hand").await.unwrap());
+    assert_eq!(world.labels().await?, labels);
+    assert_eq!(world.verifier().await?, verifier);
+    assert!(world.logs_in("changed by hand").await?);
 
     // What an administrator is told to do helps.
-    set_password(&world, &world.password("AWSCURRENT").await.unwrap()).await;
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    world
+        .set_password(&world.password("AWSCURRENT").await?)
+        .await?;
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c15_a_role_of_awss_functions_that_may_not_list_versions_still_tells_what_was_tried() {
-    let world = world().start().await.unwrap();
-    world.rotate().await.unwrap();
-    set_password(&world, "changed by hand").await;
-    let token = created(&world).await;
+async fn c15_a_role_of_awss_functions_that_may_not_list_versions_still_tells_what_was_tried()
+-> TestResult {
+    let world = world().start().await?;
+    world.rotate().await?;
+    world.set_password("changed by hand").await?;
+    let token = world.created().await?;
     world.api.answer(
         "ListSecretVersionIds",
         1..,
         Fault::error("AccessDeniedException"),
     );
-    let message = failed(
-        &world.step("setSecret", &token).await,
-        "NoWorkingCredential",
-    );
+    let message = world
+        .step("setSecret", &token)
+        .await
+        .failed_with("NoWorkingCredential")?;
     for told in [
         "AWSCURRENT: password refused",
         "AWSPREVIOUS: password refused",
@@ -118,13 +126,14 @@ async fn c15_a_role_of_awss_functions_that_may_not_list_versions_still_tells_wha
     ] {
         assert!(message.contains(told), "{told} is not in {message}");
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c15_a_late_call_does_not_undo_what_came_after_it() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn c15_a_late_call_does_not_undo_what_came_after_it() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     // The call has read the labels; before it goes on, an administrator gives the role and the secret another password.
     let (secrets, secret, postgres, role) = (
         world.secrets.clone(),
@@ -132,7 +141,7 @@ async fn c15_a_late_call_does_not_undo_what_came_after_it() {
         world.postgres.clone(),
         world.role.clone(),
     );
-    let value = value_with(&world, "the administrator's password").await;
+    let value = value_with(&world, "the administrator's password").await?;
     world.keep_secret("the administrator's password");
     world.api.before("GetSecretValue", 3, move |_| {
         let (secrets, secret, postgres, role, value) = (
@@ -154,42 +163,43 @@ async fn c15_a_late_call_does_not_undo_what_came_after_it() {
                 .unwrap();
         }
     });
-    set_password(&world, "in between").await;
+    world.set_password("in between").await?;
     let late = world.step("setSecret", &token).await;
     assert!(
-        world.logs_in("the administrator's password").await.unwrap(),
+        world.logs_in("the administrator's password").await?,
         "AWSCURRENT is locked out: {:?}",
         late.log
     );
     assert!(late.failure().is_ok(), "{:?}", late.log);
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c17_a_server_that_accepts_any_password_gets_the_new_one_all_the_same_and_is_warned_of() {
+async fn c17_a_server_that_accepts_any_password_gets_the_new_one_all_the_same_and_is_warned_of()
+-> TestResult {
     let cluster = Postgres::options()
         .hba("hostssl all all 127.0.0.1/32 trust")
         .start()
-        .await
-        .unwrap();
-    let world = world().postgres(&cluster).start().await.unwrap();
-    let before = cluster.verifier(&world.role).await.unwrap();
-    let token = created(&world).await;
+        .await?;
+    let world = world().postgres(&cluster).start().await?;
+    let before = cluster.verifier(&world.role).await?;
+    let token = world.created().await?;
     let set = world.step("setSecret", &token).await;
-    set.success().unwrap();
-    assert_ne!(cluster.verifier(&world.role).await.unwrap(), before);
-    let warnings = warnings(&set);
+    set.success()?;
+    assert_ne!(cluster.verifier(&world.role).await?, before);
+    let warnings = set.warnings();
     assert!(
         warnings.len() == 1 && warnings[0].contains("password"),
         "{warnings:?}"
     );
-    world.steps(&token).await.unwrap();
+    world.steps(&token).await?;
     // In clear text this server checks passwords: it is the secret's that it takes.
     assert!(
         cluster
             .login_in_clear(
                 &world.role,
-                &world.password("AWSCURRENT").await.unwrap(),
+                &world.password("AWSCURRENT").await?,
                 "postgres"
             )
             .await
@@ -201,5 +211,6 @@ async fn c17_a_server_that_accepts_any_password_gets_the_new_one_all_the_same_an
             .await
             .is_err()
     );
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }

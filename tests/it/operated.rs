@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use testbed::{Error, Fault, Result, World};
+use testbed::{Error, Fault, Result, TestResult, World};
 use tokio::sync::Notify;
 
-use super::alternating::Alternating;
 use super::pages::{OPERATE, alone, block};
-use super::{created, failed, version_logs_in, world};
+use super::world;
 
 #[tokio::test]
-async fn the_current_value_is_read_as_the_pages_read_it() -> Result<()> {
+async fn the_current_value_is_read_as_the_pages_read_it() -> TestResult {
     let world = world().start().await?;
     let read = alone("aws secretsmanager get-secret-value");
     let read = read.replace(
@@ -21,18 +20,16 @@ async fn the_current_value_is_read_as_the_pages_read_it() -> Result<()> {
         &world.secret.name,
     );
     let value: Value = serde_json::from_str(&world.operator(&read).await?).unwrap();
-    assert!(
-        Some(&value) == world.current().await?.as_ref(),
-        "another value"
-    );
-    world.finish().await
+    assert!(value == world.current().await?, "another value");
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
 async fn a_rotation_that_is_stuck_is_begun_anew_and_finds_the_password_that_no_label_names()
--> Result<()> {
+-> TestResult {
     let world = world().start().await?;
-    let token = created(&world).await;
+    let token = world.created().await?;
     world.step("setSecret", &token).await.success()?;
     let again = "aws secretsmanager rotate-secret";
     assert!(OPERATE.contains(&format!("`{again}`")));
@@ -51,14 +48,15 @@ async fn a_rotation_that_is_stuck_is_begun_anew_and_finds_the_password_that_no_l
         Some(token),
         "the abandoned one"
     );
-    world.finish().await
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
 async fn a_leaked_credential_of_two_users_is_refused_after_two_rotations_and_its_sessions_end()
--> Result<()> {
-    let it = Alternating::start().await;
-    let (world, (role, leaked)) = (&it.world, it.current().await);
+-> TestResult {
+    let it = world().alternating().await?;
+    let (world, (role, leaked)) = (&it.world, it.current().await?);
     let cluster = &world.postgres;
     let session = cluster.login(&role, &leaked, "postgres").await.unwrap();
     typed(world, "The credential leaked", 1).await?;
@@ -73,13 +71,14 @@ async fn a_leaked_credential_of_two_users_is_refused_after_two_rotations_and_its
     let end = end.unwrap().replace("cloudguardian", &role);
     cluster.admin(&end).await.unwrap();
     session.run("SELECT 1").await.unwrap_err();
-    it.world.finish().await
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn the_value_before_comes_back_and_rotation_goes_on_from_there() -> Result<()> {
-    let it = Alternating::start().await;
-    let before = it.current().await;
+async fn the_value_before_comes_back_and_rotation_goes_on_from_there() -> TestResult {
+    let it = world().alternating().await?;
+    let before = it.current().await?;
     it.world.rotate().await?;
     let said = typed(&it.world, "The new value does not work", 0).await?;
     let shown: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
@@ -87,30 +86,32 @@ async fn the_value_before_comes_back_and_rotation_goes_on_from_there() -> Result
         shown["username"] == before.0 && shown["password"] == before.1,
         "another value is shown"
     );
-    assert!(it.current().await == before, "another value is current");
-    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
+    assert!(it.current().await? == before, "another value is current");
+    assert!(it.world.version_logs_in("AWSCURRENT").await?);
     it.world.rotate().await?;
-    assert!(version_logs_in(&it.world, "AWSCURRENT").await);
-    it.world.finish().await
+    assert!(it.world.version_logs_in("AWSCURRENT").await?);
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn a_secret_about_to_be_deleted_is_restored_and_can_be_rotated() -> Result<()> {
+async fn a_secret_about_to_be_deleted_is_restored_and_can_be_rotated() -> TestResult {
     let world = world().start().await?;
-    let token = created(&world).await;
+    let token = world.created().await?;
     world.secrets.delete_secret(&world.secret).await?;
     let set = world.step("setSecret", &token).await;
-    failed(&set, "SecretPendingDeletion");
+    set.failed_with("SecretPendingDeletion")?;
     let restore = alone("aws secretsmanager restore-secret");
     let name = &world.secret.name;
     world.operator(&format!("secret={name}; {restore}")).await?;
     world.steps(&token).await?;
-    world.finish().await
+    world.finish().await?;
+    Ok(())
 }
 
 /// What a deployer types last, while the service still tests what it was just told to rotate.
 #[tokio::test]
-async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test() -> Result<()> {
+async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test() -> TestResult {
     let world = world().start().await?;
     let copy = world.secrets.stage_pending_with_copy(&world.secret).await?;
     // CloudFormation's part: what the stack is asked for is its output.
@@ -142,13 +143,14 @@ async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test()
         "{said}"
     );
     assert_ne!(world.version("AWSCURRENT").await?, Some(copy));
-    world.finish().await
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn a_rotation_that_stays_stuck_is_told_with_commands_that_start_over() -> Result<()> {
+async fn a_rotation_that_stays_stuck_is_told_with_commands_that_start_over() -> TestResult {
     let world = world().start().await?;
-    let token = created(&world).await;
+    let token = world.created().await?;
     let rotate = format!("ops/rotation rotate --wait 0 {}", world.secret.name);
     let told = refusal(&world, &rotate).await;
     assert!(told.starts_with("exit status: 1: "), "{told}");
@@ -159,12 +161,13 @@ async fn a_rotation_that_stays_stuck_is_told_with_commands_that_start_over() -> 
     let (_, start_over) = told.split_once("start over instead:\n").unwrap();
     type_and_serve(&world, start_over, 1).await?;
     assert_ne!(world.version("AWSCURRENT").await?, Some(token));
-    assert!(version_logs_in(&world, "AWSCURRENT").await);
-    world.finish().await
+    assert!(world.version_logs_in("AWSCURRENT").await?);
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn a_rotation_that_does_not_end_is_a_failure_and_shows_when_one_looks() -> Result<()> {
+async fn a_rotation_that_does_not_end_is_a_failure_and_shows_when_one_looks() -> TestResult {
     let world = world().start().await?;
     let name = &world.secret.name;
     let look = format!("ops/rotation look {name}");
@@ -186,11 +189,12 @@ async fn a_rotation_that_does_not_end_is_a_failure_and_shows_when_one_looks() ->
         under_way.contains(&pending) && under_way.contains("a rotation is under way, or stuck"),
         "{under_way}"
     );
-    world.finish().await
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn a_secret_that_is_not_there_and_a_wrong_word_have_exit_statuses_of_their_own() -> Result<()>
+async fn a_secret_that_is_not_there_and_a_wrong_word_have_exit_statuses_of_their_own() -> TestResult
 {
     let world = world().start().await?;
     let told = refusal(&world, "ops/rotation look nobodys/secret").await;
@@ -200,7 +204,8 @@ async fn a_secret_that_is_not_there_and_a_wrong_word_have_exit_statuses_of_their
     );
     let told = refusal(&world, "ops/rotation turn").await;
     assert!(told.starts_with("exit status: 2: "), "{told}");
-    world.finish().await
+    world.finish().await?;
+    Ok(())
 }
 
 /// Types the commands under a heading, and has the function rotate as often as they begin a rotation; what they wrote.

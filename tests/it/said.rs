@@ -1,9 +1,9 @@
 //! What an operator reads: C44, C45.
 
 use serde_json::{Value, json};
-use testbed::{DbFault, Fault, Function, Invocation};
+use testbed::{DbFault, Fault, Function, Invocation, TestResult};
 
-use super::{created, failed, set_password, world};
+use super::world;
 
 /// The lines that a step wrote, each of which must be JSON.
 fn lines(invocation: &Invocation) -> Vec<Value> {
@@ -13,9 +13,9 @@ fn lines(invocation: &Invocation) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn c44_a_step_that_goes_well_writes_one_line_with_every_field() {
-    let world = world().start().await.unwrap();
-    let rotation = world.rotate().await.unwrap();
+async fn c44_a_step_that_goes_well_writes_one_line_with_every_field() -> TestResult {
+    let world = world().start().await?;
+    let rotation = world.rotate().await?;
     let outcomes = ["created", "set", "tested", "promoted"];
     for ((step, invocation), outcome) in rotation.steps.iter().zip(outcomes) {
         let lines = lines(invocation);
@@ -40,14 +40,15 @@ async fn c44_a_step_that_goes_well_writes_one_line_with_every_field() {
             invocation.took
         );
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c44_what_was_done_before_is_said_to_be_so() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    world.step("setSecret", &token).await.success().unwrap();
+async fn c44_what_was_done_before_is_said_to_be_so() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    world.step("setSecret", &token).await.success()?;
     for (step, outcome) in [
         ("createSecret", "kept"),
         ("setSecret", "already set"),
@@ -62,16 +63,17 @@ async fn c44_what_was_done_before_is_said_to_be_so() {
             again.log
         );
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c44_a_failure_is_logged_once_with_its_name_and_what_it_answers() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    set_password(&world, "changed by hand").await;
+async fn c44_a_failure_is_logged_once_with_its_name_and_what_it_answers() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    world.set_password("changed by hand").await?;
     let set = world.step("setSecret", &token).await;
-    let message = failed(&set, "NoWorkingCredential");
+    let message = set.failed_with("NoWorkingCredential")?;
     let lines = lines(&set);
     assert_eq!(lines.len(), 1, "{:?}", set.log);
     assert_eq!(
@@ -88,47 +90,50 @@ async fn c44_a_failure_is_logged_once_with_its_name_and_what_it_answers() {
         assert_eq!(lines[0][field], json!(value), "{:?}", set.log);
     }
     let no_event = world.invoke(&json!({"Step": 1})).await;
-    failed(&no_event, "InvalidEvent");
+    no_event.failed_with("InvalidEvent")?;
     assert_eq!(no_event.log.len(), 1, "{:?}", no_event.log);
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c44_nothing_is_written_before_the_first_event_nor_between_steps() {
-    let world = world().start().await.unwrap();
+async fn c44_nothing_is_written_before_the_first_event_nor_between_steps() -> TestResult {
+    let world = world().start().await?;
     assert_eq!(world.function.output(), "");
-    let rotation = world.rotate().await.unwrap();
+    let rotation = world.rotate().await?;
     let in_steps: usize = rotation
         .steps
         .iter()
         .map(|(_, invocation)| invocation.log.len())
         .sum();
     assert_eq!(world.function.output().lines().count(), in_steps);
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c44_a_role_or_secret_with_a_line_end_in_its_name_writes_no_second_line() {
+async fn c44_a_role_or_secret_with_a_line_end_in_its_name_writes_no_second_line() -> TestResult {
     let role = format!("two\nlines\u{1b}[31m{}", testbed::unique(""));
-    let world = world().role(&role).start().await.unwrap();
-    let token = created(&world).await;
+    let world = world().role(&role).start().await?;
+    let token = world.created().await?;
     world.db.close();
     let set = world.step("setSecret", &token).await;
-    failed(&set, "DatabaseUnreachable");
+    set.failed_with("DatabaseUnreachable")?;
     assert_eq!(lines(&set)[0]["role"], json!(role));
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c45_a_failure_tells_what_was_tried_on_what_why_it_failed_and_what_to_do() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn c45_a_failure_tells_what_was_tried_on_what_why_it_failed_and_what_to_do() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     let place = format!("localhost:{}", world.db.port());
     world.db.close();
-    let message = failed(
-        &world.step("setSecret", &token).await,
-        "DatabaseUnreachable",
-    );
+    let message = world
+        .step("setSecret", &token)
+        .await
+        .failed_with("DatabaseUnreachable")?;
     for part in [
         "log in to",
         &place,
@@ -138,9 +143,12 @@ async fn c45_a_failure_tells_what_was_tried_on_what_why_it_failed_and_what_to_do
     ] {
         assert!(message.contains(part), "{part} is not in {message}");
     }
-    world.db.open().await.unwrap();
+    world.db.open().await?;
     world.db.connection(1, DbFault::StripTls);
-    let message = failed(&world.step("setSecret", &token).await, "TlsFailed");
+    let message = world
+        .step("setSecret", &token)
+        .await
+        .failed_with("TlsFailed")?;
     assert!(
         message.contains(&place) && message.contains("ssl"),
         "{message}"
@@ -151,7 +159,10 @@ async fn c45_a_failure_tells_what_was_tried_on_what_why_it_failed_and_what_to_do
         1,
         Fault::error("InvalidParameterException"),
     );
-    let message = failed(&world.step("setSecret", &token).await, "AwsCallFailed");
+    let message = world
+        .step("setSecret", &token)
+        .await
+        .failed_with("AwsCallFailed")?;
     for part in [
         "secretsmanager:DescribeSecret",
         &world.secret.arn,
@@ -159,20 +170,15 @@ async fn c45_a_failure_tells_what_was_tried_on_what_why_it_failed_and_what_to_do
     ] {
         assert!(message.contains(part), "{part} is not in {message}");
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c45_the_payload_is_what_lambda_documents_and_no_more() {
-    let world = world().start().await.unwrap();
-    let payload = world
-        .invoke(&json!({}))
-        .await
-        .failure()
-        .unwrap()
-        .raw
-        .clone();
-    let payload: Value = serde_json::from_str(&payload).unwrap();
+async fn c45_the_payload_is_what_lambda_documents_and_no_more() -> TestResult {
+    let world = world().start().await?;
+    let payload = world.invoke(&json!({})).await.failure()?.raw.clone();
+    let payload: Value = serde_json::from_str(&payload)?;
     let fields: Vec<_> = payload
         .as_object()
         .unwrap()
@@ -185,7 +191,8 @@ async fn c45_the_payload_is_what_lambda_documents_and_no_more() {
             .all(|field| ["errorType", "errorMessage", "stackTrace"].contains(field)),
         "{fields:?}"
     );
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -204,10 +211,10 @@ async fn c45_every_setting_at_fault_is_told_in_one_line_of_json() {
 }
 
 #[tokio::test]
-async fn c44_a_log_level_that_says_nothing_is_none() {
+async fn c44_a_log_level_that_says_nothing_is_none() -> TestResult {
     for level in ["", "db_rotation=debug,aws_config=trace", "loud"] {
-        let world = world().env("RUST_LOG", level).start().await.unwrap();
-        let rotation = world.rotate().await.unwrap();
+        let world = world().env("RUST_LOG", level).start().await?;
+        let rotation = world.rotate().await?;
         for (step, invocation) in &rotation.steps {
             assert_eq!(
                 invocation.log.len(),
@@ -216,6 +223,7 @@ async fn c44_a_log_level_that_says_nothing_is_none() {
                 invocation.log
             );
         }
-        world.finish().await.unwrap();
+        world.finish().await?;
     }
+    Ok(())
 }

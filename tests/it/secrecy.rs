@@ -1,15 +1,15 @@
 //! No secret shows anywhere, whatever is answered: C46. Each world's end is the search.
 
 use serde_json::json;
-use testbed::{DbFault, Fault, World};
+use testbed::{DbFault, Fault, TestResult, World};
 
 use super::server::{Say, Server, usual};
-use super::{become_pending, created, current_text, given, set_password, world};
+use super::{given, world};
 
 const STEPS: [&str; 4] = testbed::world::STEPS;
 
-async fn traced() -> World {
-    world().env("RUST_LOG", "trace").start().await.unwrap()
+async fn traced() -> TestResult<World> {
+    Ok(world().env("RUST_LOG", "trace").start().await?)
 }
 
 /// Answers of AWS's that hold the password where nobody expects it.
@@ -57,10 +57,10 @@ fn twice(password: &str) -> String {
 }
 
 /// Every step with every hostile answer to one operation; what it says is searched at the end.
-async fn never_repeats(operation: &'static str, steps: &[&str]) {
-    let world = traced().await;
-    let value = current_text(&world).await;
-    let token = created(&world).await;
+async fn never_repeats(operation: &'static str, steps: &[&str]) -> TestResult {
+    let world = traced().await?;
+    let value = world.text("AWSCURRENT").await?;
+    let token = world.created().await?;
     for fault in hostile(&world.first_password, &value) {
         for step in steps {
             world.api.answer(operation, 1.., fault.clone());
@@ -82,43 +82,44 @@ async fn never_repeats(operation: &'static str, steps: &[&str]) {
             );
         }
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_a_hostile_answer_to_get_secret_value_is_not_repeated() {
-    never_repeats("GetSecretValue", &["createSecret", "setSecret"]).await;
+async fn c46_a_hostile_answer_to_get_secret_value_is_not_repeated() -> TestResult {
+    never_repeats("GetSecretValue", &["createSecret", "setSecret"]).await
 }
 
 #[tokio::test]
-async fn c46_a_hostile_answer_to_describe_secret_is_not_repeated() {
-    never_repeats("DescribeSecret", &["createSecret"]).await;
+async fn c46_a_hostile_answer_to_describe_secret_is_not_repeated() -> TestResult {
+    never_repeats("DescribeSecret", &["createSecret"]).await
 }
 
 /// A rotation that has come to this step, createSecret or finishSecret; its password is the current one.
-async fn staged(world: &World, step: &str) -> String {
-    let token = world.begin().await.unwrap();
+async fn staged(world: &World, step: &str) -> TestResult<String> {
+    let token = world.begin().await?;
     if step == "finishSecret" {
-        let mut copy = world.current().await.unwrap().unwrap();
+        let mut copy = world.current().await?;
         copy["password"] = json!(world.first_password);
-        become_pending(world, &token, &copy.to_string()).await;
+        world.put_pending(&token, &copy.to_string()).await?;
     }
-    token
+    Ok(token)
 }
 
 #[tokio::test]
-async fn c46_a_hostile_answer_to_a_write_is_not_repeated() {
-    let world = traced().await;
-    let value = current_text(&world).await;
+async fn c46_a_hostile_answer_to_a_write_is_not_repeated() -> TestResult {
+    let world = traced().await?;
+    let value = world.text("AWSCURRENT").await?;
     for (operation, step) in [
         ("GetRandomPassword", "createSecret"),
         ("PutSecretValue", "createSecret"),
         ("UpdateSecretVersionStage", "finishSecret"),
     ] {
-        let mut token = staged(&world, step).await;
+        let mut token = staged(&world, step).await?;
         for fault in hostile(&world.first_password, &value) {
             if !matches!(fault, Fault::Status(..)) {
-                token = staged(&world, step).await;
+                token = staged(&world, step).await?;
             }
             world.api.answer(operation, 1.., fault.clone());
             let said = world.step(step, &token).await;
@@ -131,15 +132,18 @@ async fn c46_a_hostile_answer_to_a_write_is_not_repeated() {
             assert!(said.died.is_none() && !told.contains("panicked"), "{told}");
         }
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_a_hostile_answer_to_the_search_for_older_versions_is_not_repeated() {
-    let world = traced().await;
-    let value = current_text(&world).await;
-    let token = created(&world).await;
-    set_password(&world, "changed by hand, to be searched").await;
+async fn c46_a_hostile_answer_to_the_search_for_older_versions_is_not_repeated() -> TestResult {
+    let world = traced().await?;
+    let value = world.text("AWSCURRENT").await?;
+    let token = world.created().await?;
+    world
+        .set_password("changed by hand, to be searched")
+        .await?;
     let mut answers = hostile(&world.first_password, &value);
     let page =
         json!({"Versions": [{"VersionId": world.first_password, "CreatedDate": 1.5}]}).to_string();
@@ -151,13 +155,14 @@ async fn c46_a_hostile_answer_to_the_search_for_older_versions_is_not_repeated()
         let told = format!("{:?} {:?}", set.answer, set.log);
         assert!(!told.contains(&world.first_password), "{fault:?}: {told}");
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_a_whole_rotation_at_trace_and_every_way_for_it_to_fail_show_nothing() {
-    let world = traced().await;
-    let token = created(&world).await;
+async fn c46_a_whole_rotation_at_trace_and_every_way_for_it_to_fail_show_nothing() -> TestResult {
+    let world = traced().await?;
+    let token = world.created().await?;
     for fault in [
         DbFault::Reset,
         DbFault::StripTls,
@@ -173,15 +178,18 @@ async fn c46_a_whole_rotation_at_trace_and_every_way_for_it_to_fail_show_nothing
             }
         }
     }
-    world.steps(&token).await.unwrap();
-    set_password(&world, "changed by hand, to be searched").await;
-    let token = created(&world).await;
-    world.step("setSecret", &token).await.failure().unwrap();
-    world.finish().await.unwrap();
+    world.steps(&token).await?;
+    world
+        .set_password("changed by hand, to be searched")
+        .await?;
+    let token = world.created().await?;
+    world.step("setSecret", &token).await.failure()?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_a_server_that_repeats_what_it_was_given_is_not_repeated() {
+async fn c46_a_server_that_repeats_what_it_was_given_is_not_repeated() -> TestResult {
     for transport in ["verifier", "plaintext"] {
         for code in [
             "22023", "42501", "42601", "XX000", "25006", "57P01", "55P03", "08006", "DBR01",
@@ -194,15 +202,15 @@ async fn c46_a_server_that_repeats_what_it_was_given_is_not_repeated() {
                     usual(said)
                 }
             })
-            .await;
+            .await?;
             let world = world()
                 .env("RUST_LOG", "trace")
                 .env("PASSWORD_TRANSPORT", transport)
                 .secret(server.in_secret());
-            let world = world.start().await.unwrap();
-            let token = created(&world).await;
+            let world = world.start().await?;
+            let token = world.created().await?;
             let set = world.step("setSecret", &token).await;
-            let told = format!("{:?} {:?}", set.failure().unwrap(), set.log);
+            let told = format!("{:?} {:?}", set.failure()?, set.log);
             for sql in server
                 .heard()
                 .iter()
@@ -211,13 +219,15 @@ async fn c46_a_server_that_repeats_what_it_was_given_is_not_repeated() {
                 let given = given(sql);
                 assert!(!told.contains(given), "{transport} {code}: {told}");
             }
-            world.finish().await.unwrap();
+            world.finish().await?;
         }
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_a_server_that_repeats_old_passwords_at_the_login_or_in_its_facts_is_not_repeated() {
+async fn c46_a_server_that_repeats_old_passwords_at_the_login_or_in_its_facts_is_not_repeated()
+-> TestResult {
     // It may know them: it is the server.
     for at in ["login", "pg_is_in_recovery", "SELECT 1"] {
         for code in ["28000", "3D000", "42501", "57P03", "58000", "XX000"] {
@@ -230,25 +240,26 @@ async fn c46_a_server_that_repeats_old_passwords_at_the_login_or_in_its_facts_is
                     usual(said)
                 }
             })
-            .await;
+            .await?;
             let world = world()
                 .env("RUST_LOG", "trace")
                 .password(&password)
                 .secret(server.in_secret());
-            let world = world.start().await.unwrap();
-            let token = created(&world).await;
+            let world = world.start().await?;
+            let token = world.created().await?;
             for step in ["setSecret", "testSecret", "finishSecret"] {
                 world.step(step, &token).await;
             }
-            world.finish().await.unwrap();
+            world.finish().await?;
         }
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_events_and_settings_are_not_repeated_either() {
-    let world = world().env("RUST_LOG", "trace").start().await.unwrap();
-    let token = world.begin().await.unwrap();
+async fn c46_events_and_settings_are_not_repeated_either() -> TestResult {
+    let world = world().env("RUST_LOG", "trace").start().await?;
+    let token = world.begin().await?;
     let good = world.event("createSecret", &token);
     let rotation_token = good["RotationToken"].as_str().unwrap().to_owned();
     for (field, value) in [
@@ -258,13 +269,14 @@ async fn c46_events_and_settings_are_not_repeated_either() {
     ] {
         let mut event = good.clone();
         event[field] = value;
-        world.invoke(&event).await.failure().unwrap();
+        world.invoke(&event).await.failure()?;
     }
     world.api.answer(
         "PutSecretValue",
         1..,
         Fault::error("InvalidParameterException"),
     );
-    world.invoke(&good).await.failure().unwrap();
-    world.finish().await.unwrap();
+    world.invoke(&good).await.failure()?;
+    world.finish().await?;
+    Ok(())
 }

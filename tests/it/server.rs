@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use testbed::TestResult;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -39,8 +40,8 @@ impl Server {
     /// doesn't mean to answer gets `usual`.
     pub(super) async fn start(
         answers: impl Fn(&str, usize) -> Say + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    ) -> TestResult<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let (answers, ears): (Answers, _) = (Arc::new(answers), Arc::clone(&heard));
@@ -50,7 +51,7 @@ impl Server {
                 tokio::spawn(converse(stream, Arc::clone(&answers), Arc::clone(&ears)));
             }
         });
-        Self { port, heard }
+        Ok(Self { port, heard })
     }
 
     /// All that clients said: `login`, statements, and messages after the login that are none (`p`: a password).

@@ -2,17 +2,18 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use testbed::{TestResult, eventually};
 
 use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslMethod, SslStream};
 use openssl::x509::X509;
 use serde_json::json;
 
-use super::{become_current, created, eventually, failed, lock, world};
+use super::world;
 
 #[tokio::test]
-async fn c40_channel_binding_is_used_where_the_server_offers_it() {
-    let world = world().start().await.unwrap();
+async fn c40_channel_binding_is_used_where_the_server_offers_it() -> TestResult {
+    let world = world().start().await?;
     let data = world.postgres.socket_folder().join("data");
     let read = |name: &str| std::fs::read(data.join(name)).unwrap();
     let mut acceptor = SslAcceptor::mozilla_modern_v5(SslMethod::tls_server()).unwrap();
@@ -38,17 +39,18 @@ async fn c40_channel_binding_is_used_where_the_server_offers_it() {
         stream.read_exact(&mut [0]).unwrap();
         String::from_utf8_lossy(&message(&mut stream)).into_owned()
     });
-    let mut value = world.current().await.unwrap().unwrap();
+    let mut value = world.current().await?;
     value["port"] = json!(port);
-    become_current(&world, &value.to_string()).await;
-    let token = created(&world).await;
-    world.step("setSecret", &token).await.failure().unwrap();
-    let chosen = chosen.await.unwrap();
+    world.put_current(&value.to_string()).await?;
+    let token = world.created().await?;
+    world.step("setSecret", &token).await.failure()?;
+    let chosen = chosen.await?;
     assert!(
         chosen.starts_with("SCRAM-SHA-256-PLUS\0") && chosen.contains("p=tls-server-end-point"),
         "{chosen:?}"
     );
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 /// A message's body: what comes after its length.
@@ -61,25 +63,26 @@ fn message(stream: &mut impl std::io::Read) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn c41_every_session_is_named_closed_politely_and_over_when_its_step_is() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn c41_every_session_is_named_closed_politely_and_over_when_its_step_is() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     for step in ["setSecret", "testSecret", "finishSecret"] {
         let from = world.postgres.mark();
-        world.step(step, &token).await.success().unwrap();
+        world.step(step, &token).await.success()?;
         let open = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'",
             world.role
         );
-        eventually(async || {
-            (world.postgres.value(&open).await.unwrap().as_deref() == Some("0")).then_some(())
+        eventually("no session", async || {
+            let open = world.postgres.value(&open).await?;
+            Ok((open.as_deref() == Some("0")).then_some(()))
         })
-        .await;
-        let ended = eventually(async || {
+        .await?;
+        let ended = eventually("the log", async || {
             let all = world.postgres.connections(&world.role, from);
-            all.iter().all(|one| one.ended).then_some(all)
+            Ok(all.iter().all(|one| one.ended).then_some(all))
         });
-        for connection in ended.await {
+        for connection in ended.await? {
             assert_eq!(connection.application_name, "db-rotation");
         }
     }
@@ -89,29 +92,33 @@ async fn c41_every_session_is_named_closed_politely_and_over_when_its_step_is() 
         .filter(|line| line.contains(&world.role) && line.contains("client"))
         .collect();
     assert_eq!(rude, Vec::<&str>::new());
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c41_no_session_outlives_a_step_that_ran_out_of_time() {
+async fn c41_no_session_outlives_a_step_that_ran_out_of_time() -> TestResult {
     let world = world()
         .deadline(std::time::Duration::from_secs(2))
         .start()
+        .await?;
+    let token = world.created().await?;
+    let holder = world.lock_role().await?;
+    world
+        .step("setSecret", &token)
         .await
-        .unwrap();
-    let token = created(&world).await;
-    let holder = lock(&world).await;
-    failed(&world.step("setSecret", &token).await, "DeadlineExceeded");
+        .failed_with("DeadlineExceeded")?;
     let open = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'",
         world.role
     );
     assert_eq!(
-        world.postgres.value(&open).await.unwrap().as_deref(),
+        world.postgres.value(&open).await?.as_deref(),
         Some("0"),
         "while the lock is still held"
     );
-    holder.run("ROLLBACK").await.unwrap();
-    assert!(world.logs_in(&world.first_password).await.unwrap());
-    world.finish().await.unwrap();
+    holder.run("ROLLBACK").await?;
+    assert!(world.logs_in(&world.first_password).await?);
+    world.finish().await?;
+    Ok(())
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use testbed::Fault;
+use testbed::{Fault, TestResult};
 
 use super::world;
 
 #[tokio::test]
-async fn c11_a_rotation_opens_three_connections_and_none_is_refused() {
-    let world = world().start().await.unwrap();
-    let old = world.password("AWSCURRENT").await.unwrap();
-    let token = world.begin().await.unwrap();
+async fn c11_a_rotation_opens_three_connections_and_none_is_refused() -> TestResult {
+    let world = world().start().await?;
+    let old = world.password("AWSCURRENT").await?;
+    let token = world.begin().await?;
     // Calls that go out together are seen to, also on a busy machine.
     let a_while = Fault::Delay(Duration::from_millis(300));
     world.api.answer("*", 1.., a_while);
@@ -22,15 +22,16 @@ async fn c11_a_rotation_opens_three_connections_and_none_is_refused() {
     ] {
         let before = world.db.connections();
         world.api.forget();
-        world.step(step, &token).await.success().unwrap();
+        world.step(step, &token).await.success()?;
         let operations = world.api.operations();
         assert_eq!(world.api.depth(), depth, "{step}: {operations:?}");
         assert_eq!(world.db.connections() - before, connections, "{step}");
     }
     assert!(world.postgres.refusals(&world.role, world.began).is_empty());
-    let new = world.password("AWSCURRENT").await.unwrap();
-    assert!(world.logs_in(&new).await.unwrap());
-    assert!(!world.logs_in(&old).await.unwrap());
-    assert_eq!(world.version("AWSCURRENT").await.unwrap(), Some(token));
-    world.finish().await.unwrap();
+    let new = world.password("AWSCURRENT").await?;
+    assert!(world.logs_in(&new).await?);
+    assert!(!world.logs_in(&old).await?);
+    assert_eq!(world.version("AWSCURRENT").await?, Some(token));
+    world.finish().await?;
+    Ok(())
 }

@@ -1,22 +1,22 @@
 //! The look at the new password: C34, C36, C37.
 
-use testbed::{DbFault, World};
+use testbed::{DbFault, TestResult, World, eventually};
 
 use super::server::{Say, Server, usual};
-use super::{created, eventually, failed, set_password, stored_verifier, world};
+use super::world;
 
-async fn set(world: &World) -> String {
-    let token = created(world).await;
-    world.step("setSecret", &token).await.success().unwrap();
-    token
+async fn set(world: &World) -> TestResult<String> {
+    let token = world.created().await?;
+    world.step("setSecret", &token).await.success()?;
+    Ok(token)
 }
 
 #[tokio::test]
-async fn c34_test_secret_logs_in_as_pending_over_tls_and_selects_1() {
-    let world = world().start().await.unwrap();
-    let token = set(&world).await;
+async fn c34_test_secret_logs_in_as_pending_over_tls_and_selects_1() -> TestResult {
+    let world = world().start().await?;
+    let token = set(&world).await?;
     let from = world.postgres.mark();
-    world.step("testSecret", &token).await.success().unwrap();
+    world.step("testSecret", &token).await.success()?;
     let connections = world.postgres.connections(&world.role, from);
     assert_eq!(connections.len(), 1);
     assert!(connections[0].tls.is_some());
@@ -27,43 +27,52 @@ async fn c34_test_secret_logs_in_as_pending_over_tls_and_selects_1() {
             .any(|statement| statement.sql.starts_with("SELECT 1")),
         "{statements:?}"
     );
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c34_a_login_that_reaches_another_role_is_refused() {
+async fn c34_a_login_that_reaches_another_role_is_refused() -> TestResult {
     let server = Server::start(|said, _| match said {
         said if said.starts_with("SELECT 1") => Say::Yes(vec!["1", "somebody_else"]),
         said => usual(said),
     })
-    .await;
-    let world = world().secret(server.in_secret()).start().await.unwrap();
-    let token = set(&world).await;
-    let message = failed(&world.step("testSecret", &token).await, "UnexpectedRole");
+    .await?;
+    let world = world().secret(server.in_secret()).start().await?;
+    let token = set(&world).await?;
+    let message = world
+        .step("testSecret", &token)
+        .await
+        .failed_with("UnexpectedRole")?;
     assert!(
         message.contains("somebody_else") && message.contains(&world.role),
         "{message}"
     );
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c45_an_answer_that_is_no_text_is_an_error_with_a_name_and_no_panic() {
+async fn c45_an_answer_that_is_no_text_is_an_error_with_a_name_and_no_panic() -> TestResult {
     let server = Server::start(|said, _| match said {
         "login" => Say::Yes(vec![]),
         _ => Say::Garbled,
     });
-    let server = server.await;
-    let world = world().secret(server.in_secret()).start().await.unwrap();
-    let token = created(&world).await;
+    let server = server.await?;
+    let world = world().secret(server.in_secret()).start().await?;
+    let token = world.created().await?;
     for step in ["setSecret", "testSecret"] {
-        failed(&world.step(step, &token).await, "ConnectionLost");
+        world
+            .step(step, &token)
+            .await
+            .failed_with("ConnectionLost")?;
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_a_role_that_is_the_password_or_without_end_is_not_told() {
+async fn c46_a_role_that_is_the_password_or_without_end_is_not_told() -> TestResult {
     let password: &'static str = Box::leak(testbed::unique("known").into_boxed_str());
     let long: &'static str = Box::leak("long".repeat(1000).into_boxed_str());
     for name in [password, long] {
@@ -71,60 +80,66 @@ async fn c46_a_role_that_is_the_password_or_without_end_is_not_told() {
             said if said.starts_with("SELECT 1") => Say::Yes(vec!["1", name]),
             said => usual(said),
         })
-        .await;
+        .await?;
         let world = world().password(password).secret(server.in_secret());
-        let world = world.start().await.unwrap();
-        let token = set(&world).await;
-        let message = failed(&world.step("testSecret", &token).await, "UnexpectedRole");
+        let world = world.start().await?;
+        let token = set(&world).await?;
+        let message = world
+            .step("testSecret", &token)
+            .await
+            .failed_with("UnexpectedRole")?;
         assert!(message.len() < 600, "{} bytes", message.len());
-        world.finish().await.unwrap();
+        world.finish().await?;
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c34_an_answer_that_is_not_1_is_no_success() {
+async fn c34_an_answer_that_is_not_1_is_no_success() -> TestResult {
     for row in [vec![], vec!["2", "x"], vec!["1"]] {
         let server = Server::start(move |said, _| match said {
             said if said.starts_with("SELECT 1") => Say::Yes(row.clone()),
             said => usual(said),
         })
-        .await;
-        let world = world().secret(server.in_secret()).start().await.unwrap();
-        let token = set(&world).await;
-        world.step("testSecret", &token).await.failure().unwrap();
-        world.finish().await.unwrap();
+        .await?;
+        let world = world().secret(server.in_secret()).start().await?;
+        let token = set(&world).await?;
+        world.step("testSecret", &token).await.failure()?;
+        world.finish().await?;
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c36_a_refusal_right_after_the_change_is_tried_again() {
-    let world = world().start().await.unwrap();
-    let token = set(&world).await;
-    let verifier = stored_verifier(&world).await.unwrap();
-    set_password(&world, "as a replica still has it").await;
+async fn c36_a_refusal_right_after_the_change_is_tried_again() -> TestResult {
+    let world = world().start().await?;
+    let token = set(&world).await?;
+    let verifier = world.verifier().await?.unwrap();
+    world.set_password("as a replica still has it").await?;
     let from = world.postgres.mark();
     let arrives = async {
-        eventually(async || (world.postgres.refusals(&world.role, from).len() >= 3).then_some(()))
-            .await;
-        world
-            .postgres
-            .set_verifier(&world.role, &verifier)
-            .await
-            .unwrap();
+        let refused = async || {
+            let refusals = world.postgres.refusals(&world.role, from);
+            Ok((refusals.len() >= 3).then_some(()))
+        };
+        eventually("three refusals", refused).await?;
+        world.postgres.set_verifier(&world.role, &verifier).await
     };
-    let (test, ()) = tokio::join!(world.step("testSecret", &token), arrives);
-    test.success().unwrap();
-    world.finish().await.unwrap();
+    let (test, arrived) = tokio::join!(world.step("testSecret", &token), arrives);
+    arrived?;
+    test.success()?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c36_a_refusal_that_stays_fails_within_ten_seconds_and_leaves_the_labels() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    let (labels, verifier) = (world.labels().await.unwrap(), stored_verifier(&world).await);
+async fn c36_a_refusal_that_stays_fails_within_ten_seconds_and_leaves_the_labels() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    let (labels, verifier) = (world.labels().await?, world.verifier().await?);
     let from = world.postgres.mark();
     let test = world.step("testSecret", &token).await;
-    failed(&test, "NoWorkingCredential");
+    test.failed_with("NoWorkingCredential")?;
     assert!(
         test.took.as_secs() >= 7 && test.took.as_secs() <= 10,
         "{:?}",
@@ -134,32 +149,29 @@ async fn c36_a_refusal_that_stays_fails_within_ten_seconds_and_leaves_the_labels
         (5..20).contains(&world.postgres.refusals(&world.role, from).len()),
         "with backoff"
     );
-    assert_eq!(world.labels().await.unwrap(), labels);
-    assert_eq!(stored_verifier(&world).await, verifier);
-    world.finish().await.unwrap();
+    assert_eq!(world.labels().await?, labels);
+    assert_eq!(world.verifier().await?, verifier);
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c37_test_secret_changes_nothing_and_its_failure_leaves_the_labels_alone() {
-    let world = world().start().await.unwrap();
-    let token = set(&world).await;
+async fn c37_test_secret_changes_nothing_and_its_failure_leaves_the_labels_alone() -> TestResult {
+    let world = world().start().await?;
+    let token = set(&world).await?;
     let state = async || {
-        let verifier = stored_verifier(&world).await;
-        (
-            world.labels().await.unwrap(),
-            world.current().await.unwrap(),
-            world.pending().await.unwrap(),
-            verifier,
-        )
+        let verifier = world.verifier().await?;
+        let values = (world.current().await?, world.pending().await?);
+        TestResult::Ok((world.labels().await?, values, verifier))
     };
-    let before = state().await;
+    let before = state().await?;
     world.api.forget();
-    world.step("testSecret", &token).await.success().unwrap();
-    assert_eq!(state().await, before);
+    world.step("testSecret", &token).await.success()?;
+    assert_eq!(state().await?, before);
     for fault in [DbFault::Reset, DbFault::StripTls, DbFault::LoseAnswer(5)] {
         world.db.connection(1, fault);
-        world.step("testSecret", &token).await.failure().unwrap();
-        assert_eq!(state().await, before);
+        world.step("testSecret", &token).await.failure()?;
+        assert_eq!(state().await?, before);
     }
     let reads = ["DescribeSecret", "GetSecretValue"];
     assert!(
@@ -171,19 +183,21 @@ async fn c37_test_secret_changes_nothing_and_its_failure_leaves_the_labels_alone
         "{:?}",
         world.api.operations()
     );
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c36_patience_ends_with_the_time_that_there_is() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
+async fn c36_patience_ends_with_the_time_that_there_is() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
     let deadline = std::time::Duration::from_secs(2);
     let test = world
         .function
         .invoke(&world.event("testSecret", &token), deadline)
         .await;
-    failed(&test, "NoWorkingCredential");
-    world.finish().await.unwrap();
+    test.failed_with("NoWorkingCredential")?;
+    world.finish().await?;
+    Ok(())
 }

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use testbed::{Secret, SecretsManager, World};
+use testbed::{Secret, SecretsManager, TestResult, World};
 
-use super::alternating::Alternating;
 use super::world;
 
 /// An application: reads `AWSCURRENT`, logs in, queries, as fast as it can.
@@ -33,32 +32,33 @@ impl Application {
         }
     }
 
-    async fn run(self) {
+    async fn run(self) -> TestResult {
         while !self.stop.load(Ordering::Relaxed) {
             let value = self
                 .secrets
                 .value(&self.secret, "AWSCURRENT")
-                .await
-                .unwrap()
+                .await?
                 .unwrap();
-            self.log_in(&value).await;
+            self.log_in(&value).await?;
         }
+        Ok(())
     }
 
-    async fn log_in(&self, value: &str) {
-        let value: Value = serde_json::from_str(value).unwrap();
+    async fn log_in(&self, value: &str) -> TestResult {
+        let value: Value = serde_json::from_str(value)?;
         let (role, password) = (
             value["username"].as_str().unwrap(),
             value["password"].as_str().unwrap(),
         );
         match self.postgres.login(role, password, "postgres").await {
-            Ok(session) => drop(session.run("SELECT 1").await.unwrap()),
+            Ok(session) => drop(session.run("SELECT 1").await?),
             Err(refused) if refused.is_wrong_password() => {
                 self.refusals.lock().unwrap().push(Instant::now());
             }
             Err(refused) => panic!("the application could not connect: {refused}"),
         }
         self.logins.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn refused(&self) -> usize {
@@ -67,8 +67,8 @@ impl Application {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c29_a_hundred_rotations_a_third_of_them_killed_refuse_no_login() {
-    let it = Alternating::start().await;
+async fn c29_a_hundred_rotations_a_third_of_them_killed_refuse_no_login() -> TestResult {
+    let it = world().alternating().await?;
     let application = Application::of(&it.world);
     let running: Vec<_> = (0..2)
         .map(|_| tokio::spawn(application.clone().run()))
@@ -78,10 +78,9 @@ async fn c29_a_hundred_rotations_a_third_of_them_killed_refuse_no_login() {
             .world
             .secrets
             .value(&it.world.secret, "AWSCURRENT")
-            .await
-            .unwrap()
+            .await?
             .unwrap();
-        let token = it.world.begin().await.unwrap();
+        let token = it.world.begin().await?;
         for step in testbed::world::STEPS {
             if round % 3 == 0 {
                 // A different moment of a different step each time, from before the first message to after the last.
@@ -92,26 +91,28 @@ async fn c29_a_hundred_rotations_a_third_of_them_killed_refuse_no_login() {
                 };
                 let (_, ()) = tokio::join!(it.world.step(step, &token), kill);
             }
-            it.world.step(step, &token).await.success().unwrap();
+            it.world.step(step, &token).await.success()?;
         }
-        it.world.secrets.tidy(&it.world.secret).await.unwrap();
-        application.log_in(&cached).await;
+        it.world.secrets.tidy(&it.world.secret).await?;
+        application.log_in(&cached).await?;
         assert_eq!(application.refused(), 0, "in round {round}");
     }
     application.stop.store(true, Ordering::Relaxed);
     for one in running {
-        one.await.unwrap();
+        one.await??;
     }
     println!(
         "alternating users: 100 rotations, {} logins, 0 refused",
         application.logins.load(Ordering::Relaxed)
     );
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_single_user_is_refused_between_set_secret_and_finish_secret_and_no_longer() {
-    let world = world().start().await.unwrap();
+async fn a_single_user_is_refused_between_set_secret_and_finish_secret_and_no_longer() -> TestResult
+{
+    let world = world().start().await?;
     let application = Application::of(&world);
     let running: Vec<_> = (0..2)
         .map(|_| tokio::spawn(application.clone().run()))
@@ -119,15 +120,14 @@ async fn a_single_user_is_refused_between_set_secret_and_finish_secret_and_no_lo
     let mut outages = Vec::new();
     for _ in 0..10 {
         application.refusals.lock().unwrap().clear();
-        world.rotate().await.unwrap();
+        world.rotate().await?;
         let value = world
             .secrets
             .value(&world.secret, "AWSCURRENT")
-            .await
-            .unwrap()
+            .await?
             .unwrap();
         let over = Instant::now();
-        application.log_in(&value).await;
+        application.log_in(&value).await?;
         let refusals = application.refusals.lock().unwrap().clone();
         assert!(
             refusals
@@ -140,9 +140,10 @@ async fn a_single_user_is_refused_between_set_secret_and_finish_secret_and_no_lo
     }
     application.stop.store(true, Ordering::Relaxed);
     for one in running {
-        one.await.unwrap();
+        one.await??;
     }
     outages.sort_unstable();
     println!("a single user: 10 rotations, outages of {outages:?} ms");
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! The password never goes to the server as text: C19, C20.
 
 use serde_json::json;
-use testbed::{Postgres, World};
+use testbed::{Postgres, TestResult, World, eventually};
 
-use super::{become_pending, created, eventually, failed, given, lock, stored_verifier, world};
+use super::{given, world};
 
 /// The literal of the last `ALTER ROLE` that the function sent.
 fn told(world: &World) -> String {
@@ -28,41 +28,43 @@ fn parts(verifier: &str) -> (String, Vec<u8>) {
 }
 
 /// A rotation to this password, put by hand.
-async fn rotate_to(world: &World, password: &str) {
-    let mut value = world.current().await.unwrap().unwrap();
+async fn rotate_to(world: &World, password: &str) -> TestResult {
+    let mut value = world.current().await?;
     value["password"] = json!(password);
-    let token = world.begin().await.unwrap();
-    become_pending(world, &token, &value.to_string()).await;
+    let token = world.begin().await?;
+    world.put_pending(&token, &value.to_string()).await?;
     world
         .steps(&token)
         .await
         .unwrap_or_else(|e| panic!("{password:?}: {e:?}"));
+    Ok(())
 }
 
 #[tokio::test]
-async fn c19_the_server_is_told_a_scram_verifier_with_16_random_bytes_of_salt() {
-    let world = world().start().await.unwrap();
+async fn c19_the_server_is_told_a_scram_verifier_with_16_random_bytes_of_salt() -> TestResult {
+    let world = world().start().await?;
     let mut salts = Vec::new();
     for _ in 0..2 {
-        world.rotate().await.unwrap();
+        world.rotate().await?;
         let verifier = told(&world);
-        assert_eq!(stored_verifier(&world).await.as_ref(), Some(&verifier));
+        assert_eq!(world.verifier().await?.as_ref(), Some(&verifier));
         let (form, salt) = parts(&verifier);
         assert_eq!((form.as_str(), salt.len()), ("SCRAM-SHA-256$4096", 16));
         salts.push(salt);
     }
     assert_ne!(salts[0], salts[1]);
-    let seen = world.postgres.stat_statements().await.unwrap().join("\n");
+    let seen = world.postgres.stat_statements().await?.join("\n");
     assert!(
         seen.contains(&format!("ALTER ROLE \"{}\"", world.role)),
         "the search would be for nothing"
     );
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c19_passwords_that_saslprep_changes_or_forbids_log_in() {
-    let world = world().start().await.unwrap();
+async fn c19_passwords_that_saslprep_changes_or_forbids_log_in() -> TestResult {
+    let world = world().start().await?;
     for password in [
         "passw\u{00AD}ord with soft hyphen",
         "Ⅸ ﬁ ª compatibility forms",
@@ -76,49 +78,51 @@ async fn c19_passwords_that_saslprep_changes_or_forbids_log_in() {
         "md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "SCRAM-SHA-256$4096:c2FsdA==$AAAA:BBBB",
     ] {
-        rotate_to(&world, password).await;
-        assert!(world.logs_in(password).await.unwrap(), "{password:?}");
+        rotate_to(&world, password).await?;
+        assert!(world.logs_in(password).await?, "{password:?}");
         assert!(told(&world).starts_with("SCRAM-SHA-256$4096:"));
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c19_a_statement_that_fails_or_waits_shows_no_password_either() {
-    let world = world().start().await.unwrap();
-    let token = created(&world).await;
-    let password = world.password("AWSPENDING").await.unwrap();
-    let holder = lock(&world).await;
+async fn c19_a_statement_that_fails_or_waits_shows_no_password_either() -> TestResult {
+    let world = world().start().await?;
+    let token = world.created().await?;
+    let password = world.password("AWSPENDING").await?;
+    let holder = world.lock_role().await?;
     let look = async {
         let active = format!(
             "SELECT query FROM pg_stat_activity WHERE usename = '{}' AND query LIKE '%ALTER ROLE%'",
             world.role
         );
-        eventually(async || world.postgres.value(&active).await.unwrap()).await
+        eventually("the change", async || world.postgres.value(&active).await).await
     };
     let (set, seen) = tokio::join!(world.step("setSecret", &token), look);
-    let message = failed(&set, "DeadlineExceeded");
+    let message = set.failed_with("DeadlineExceeded")?;
     assert!(message.contains("lock"), "{message}");
+    let seen = seen?;
     assert!(seen.contains("SCRAM-SHA-256$") && !seen.contains(&password));
     assert!(
         world.postgres.log_since(world.began).contains("STATEMENT:"),
         "the failing statement is in the log"
     );
-    holder.run("ROLLBACK").await.unwrap();
-    world.steps(&token).await.unwrap();
-    world.finish().await.unwrap();
+    holder.run("ROLLBACK").await?;
+    world.steps(&token).await?;
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c19_the_server_says_how_many_iterations_where_it_has_that_setting() {
+async fn c19_the_server_says_how_many_iterations_where_it_has_that_setting() -> TestResult {
     let cluster = Postgres::options()
         .version(16)
         .setting("scram_iterations", "5003")
         .start()
-        .await
-        .unwrap();
-    let world = world().postgres(&cluster).start().await.unwrap();
-    world.rotate().await.unwrap();
+        .await?;
+    let world = world().postgres(&cluster).start().await?;
+    world.rotate().await?;
     assert_eq!(parts(&told(&world)).0, "SCRAM-SHA-256$5003");
 
     // The role may set it too, to what no function's time is enough for and no driver would compute at a login.
@@ -127,74 +131,75 @@ async fn c19_the_server_says_how_many_iterations_where_it_has_that_setting() {
             "ALTER ROLE {} SET scram_iterations = 2000000000",
             world.role
         ))
-        .await
-        .unwrap();
-    world.rotate().await.unwrap();
+        .await?;
+    world.rotate().await?;
     assert_eq!(parts(&told(&world)).0, "SCRAM-SHA-256$100000");
-    let current = world.password("AWSCURRENT").await.unwrap();
-    assert!(world.logs_in(&current).await.unwrap());
-    world.finish().await.unwrap();
+    let current = world.password("AWSCURRENT").await?;
+    assert!(world.logs_in(&current).await?);
+    world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c20_a_password_hook_sees_the_text_only_where_it_is_asked_for() {
+async fn c20_a_password_hook_sees_the_text_only_where_it_is_asked_for() -> TestResult {
     let cluster = Postgres::options()
         .setting("shared_preload_libraries", "passwordcheck")
         .start()
-        .await
-        .unwrap();
+        .await?;
     // The hook can't judge a verifier; the password is too short for it.
     let silent = world()
         .postgres(&cluster)
         .env("PASSWORD_LENGTH", "6")
         .start()
-        .await
-        .unwrap();
-    silent.rotate().await.unwrap();
+        .await?;
+    silent.rotate().await?;
     assert!(told(&silent).starts_with("SCRAM-SHA-256$"));
-    silent.finish().await.unwrap();
+    silent.finish().await?;
 
     let text = world()
         .postgres(&cluster)
         .env("PASSWORD_TRANSPORT", "plaintext")
         .plaintext_at_the_server();
-    let spoken = text.start().await.unwrap();
-    spoken.rotate().await.unwrap();
-    let password = spoken.password("AWSCURRENT").await.unwrap();
+    let spoken = text.start().await?;
+    spoken.rotate().await?;
+    let password = spoken.password("AWSCURRENT").await?;
     assert!(
         cluster.log_since(spoken.began).contains(&password),
         "sent as text"
     );
-    assert!(spoken.logs_in(&password).await.unwrap());
-    spoken.finish().await.unwrap();
+    assert!(spoken.logs_in(&password).await?);
+    spoken.finish().await?;
 
     let short = world()
         .postgres(&cluster)
         .env("PASSWORD_TRANSPORT", "plaintext")
         .env("PASSWORD_LENGTH", "6");
-    let refused = short.plaintext_at_the_server().start().await.unwrap();
-    let token = created(&refused).await;
-    let message = failed(&refused.step("setSecret", &token).await, "PasswordRefused");
+    let refused = short.plaintext_at_the_server().start().await?;
+    let token = refused.created().await?;
+    let message = refused
+        .step("setSecret", &token)
+        .await
+        .failed_with("PasswordRefused")?;
     assert!(
         message.contains("too short") && message.contains("PASSWORD_LENGTH"),
         "{message}"
     );
     assert!(
-        !message.contains(&refused.password("AWSPENDING").await.unwrap()),
+        !message.contains(&refused.password("AWSPENDING").await?),
         "six characters are too few for the search"
     );
-    assert!(refused.logs_in(&refused.first_password).await.unwrap());
-    refused.finish().await.unwrap();
+    assert!(refused.logs_in(&refused.first_password).await?);
+    refused.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c20_any_password_survives_being_sent_as_text() {
+async fn c20_any_password_survives_being_sent_as_text() -> TestResult {
     let world = world()
         .env("PASSWORD_TRANSPORT", "plaintext")
         .plaintext_at_the_server()
         .start()
-        .await
-        .unwrap();
+        .await?;
     for password in [
         "it's \\' quoted\\",
         "\"; ROLLBACK; --",
@@ -202,8 +207,9 @@ async fn c20_any_password_survives_being_sent_as_text() {
         "$$dollar$$ %s {}",
         "ünï\u{00AD}cödé",
     ] {
-        rotate_to(&world, password).await;
-        assert!(world.logs_in(password).await.unwrap(), "{password:?}");
+        rotate_to(&world, password).await?;
+        assert!(world.logs_in(password).await?, "{password:?}");
     }
-    world.finish().await.unwrap();
+    world.finish().await?;
+    Ok(())
 }

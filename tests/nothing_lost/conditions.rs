@@ -98,7 +98,7 @@ impl Scene {
     }
 
     async fn estrange(&mut self) -> Undo {
-        let current = self.world.current().await.unwrap().unwrap();
+        let current = self.world.current().await.unwrap();
         let role = current["username"].as_str().unwrap().to_owned();
         let postgres = &self.world.postgres;
         let own = postgres.verifier(&role).await.unwrap().unwrap();

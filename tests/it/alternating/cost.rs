@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use testbed::Fault;
+use testbed::{Fault, TestResult};
 
-use super::Alternating;
 use crate::world;
 
 #[tokio::test]
-async fn c11_connections_two_one_one_and_none_refused() {
-    let it = Alternating::start().await;
-    it.world.rotate().await.unwrap();
-    let token = it.world.begin().await.unwrap();
+async fn c11_connections_two_one_one_and_none_refused() -> TestResult {
+    let it = world().alternating().await?;
+    it.world.rotate().await?;
+    let token = it.world.begin().await?;
     // Calls that go out together are seen to, also on a busy machine.
     let a_while = Fault::Delay(Duration::from_millis(300));
     it.world.api.answer("*", 1.., a_while);
@@ -23,7 +22,7 @@ async fn c11_connections_two_one_one_and_none_refused() {
     ] {
         let before = it.world.db.connections();
         it.world.api.forget();
-        it.world.step(step, &token).await.success().unwrap();
+        it.world.step(step, &token).await.success()?;
         assert_eq!(it.world.db.connections() - before, connections, "{step}");
         assert!(
             it.world.api.depth() <= 2,
@@ -34,20 +33,22 @@ async fn c11_connections_two_one_one_and_none_refused() {
     for role in [&it.world.role, &it.clone_role(), &it.superuser_role] {
         assert!(it.world.postgres.refusals(role, it.world.began).is_empty());
     }
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c30_rds_is_asked_by_no_rotation_whose_secrets_name_one_host() {
-    let (single, it) = (world().start().await.unwrap(), Alternating::start().await);
+async fn c30_rds_is_asked_by_no_rotation_whose_secrets_name_one_host() -> TestResult {
+    let (single, it) = (world().start().await?, world().alternating().await?);
     for world in [single, it.world] {
-        world.rotate().await.unwrap();
+        world.rotate().await?;
         let operations = world.api.operations();
         assert!(operations.contains(&"PutSecretValue".to_owned()));
         assert!(
             !operations.iter().any(|one| one.starts_with("DescribeDB")),
             "{operations:?}"
         );
-        world.finish().await.unwrap();
+        world.finish().await?;
     }
+    Ok(())
 }

@@ -1,32 +1,34 @@
 //! The superuser's side fails, each cause by its own name, and nothing was changed: C16, C21, C42, C43.
 
 use serde_json::json;
-use testbed::{Postgres, Secret, unique};
+use testbed::{Alternating, Postgres, Secret, Superuser, TestResult, unique};
 
-use super::{Alternating, Superuser};
 use crate::server::{Say, Server, usual};
-use crate::{cancel, created, failed, version_logs_in, world};
+use crate::world;
 
 /// A new rotation's setSecret must fail so, naming the superuser, and leave the pair as it was.
-async fn fails(it: &Alternating, name: &str) -> String {
-    let (token, clone) = (created(&it.world).await, it.clone_role());
+async fn fails(it: &Alternating, name: &str) -> TestResult<String> {
+    let (token, clone) = (it.world.created().await?, it.clone_role());
     let postgres = &it.world.postgres;
-    let before = postgres.verifier(&clone).await.unwrap();
-    let message = failed(&it.world.step("setSecret", &token).await, name);
-    assert_eq!(postgres.verifier(&clone).await.unwrap(), before, "{name}");
-    assert!(version_logs_in(&it.world, "AWSCURRENT").await, "{name}");
-    cancel(&it.world).await;
-    message
+    let before = postgres.verifier(&clone).await?;
+    let message = it.world.step("setSecret", &token).await.failed_with(name)?;
+    assert_eq!(postgres.verifier(&clone).await?, before, "{name}");
+    assert!(it.world.version_logs_in("AWSCURRENT").await?, "{name}");
+    it.world.cancel().await?;
+    Ok(message)
 }
 
 #[tokio::test]
-async fn c16_why_the_superuser_cannot_come_in_is_told_apart_from_a_wrong_password() {
+async fn c16_why_the_superuser_cannot_come_in_is_told_apart_from_a_wrong_password() -> TestResult {
     let cluster = Postgres::options().hba("hostssl all +outside 127.0.0.1/32 reject");
-    let cluster = cluster.start().await.unwrap();
+    let cluster = cluster.start().await?;
     let database = unique("shut");
     let builder = world().database(&database);
     // Who was granted the original would inherit its CONNECT.
-    let it = Alternating::with(builder, &cluster, Superuser::Maker).await;
+    let it = builder
+        .postgres(&cluster)
+        .alternating_by(Superuser::Maker)
+        .await?;
     let (superuser, original) = (&it.superuser_role, &it.world.role);
     let alter = format!("ALTER ROLE {superuser}");
     let connect = format!("CONNECT ON DATABASE {database}");
@@ -57,71 +59,79 @@ async fn c16_why_the_superuser_cannot_come_in_is_told_apart_from_a_wrong_passwor
             format!("ALTER ROLE away RENAME TO {superuser}"),
         ),
     ] {
-        cluster.admin(&cause).await.unwrap();
-        let message = fails(&it, name).await;
+        cluster.admin(&cause).await?;
+        let message = fails(&it, name).await?;
         assert!(message.contains(superuser), "{name}: {message}");
-        cluster.admin(&remedy).await.unwrap();
+        cluster.admin(&remedy).await?;
     }
-    it.world.rotate().await.unwrap();
-    it.world.finish().await.unwrap();
+    it.world.rotate().await?;
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c21_a_superuser_who_may_create_no_role_is_named_with_the_statement() {
-    let it = Alternating::start().await;
+async fn c21_a_superuser_who_may_create_no_role_is_named_with_the_statement() -> TestResult {
+    let it = world().alternating().await?;
     let superuser = &it.superuser_role;
     let postgres = &it.world.postgres;
     let demote = format!("ALTER ROLE {superuser} NOCREATEROLE NOSUPERUSER");
-    postgres.admin(&demote).await.unwrap();
-    let message = fails(&it, "PermissionDenied").await;
+    postgres.admin(&demote).await?;
+    let message = fails(&it, "PermissionDenied").await?;
     let statement = format!("ALTER ROLE \\\"{}\\\"", it.clone_role()).replace('\\', "");
     assert!(
         message.contains(superuser) && message.contains(&statement),
         "{message}"
     );
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c21_a_superuser_who_comes_to_a_replica_is_told_the_writer_is_elsewhere() {
-    let primary = Postgres::options().start().await.unwrap();
-    let it = Alternating::with(world(), &primary, Superuser::chosen()).await;
-    let replica = primary.standby().await.unwrap();
-    replica.catch_up_with(&primary).await.unwrap();
-    let gate = testbed::DbGate::start(&replica).await.unwrap();
-    let mut value = it.world.current().await.unwrap().unwrap();
+async fn c21_a_superuser_who_comes_to_a_replica_is_told_the_writer_is_elsewhere() -> TestResult {
+    let primary = Postgres::options().start().await?;
+    let it = world().postgres(&primary).alternating().await?;
+    let replica = primary.standby().await?;
+    replica.catch_up_with(&primary).await?;
+    let gate = testbed::DbGate::start(&replica).await?;
+    let mut value = it.world.current().await?;
     value["port"] = json!(gate.port());
-    crate::become_current(&it.world, &value.to_string()).await;
+    it.world.put_current(&value.to_string()).await?;
     it.name_superuser(|value| value["port"] = json!(gate.port()))
-        .await;
-    let message = fails(&it, "DatabaseReadOnly").await;
+        .await?;
+    let message = fails(&it, "DatabaseReadOnly").await?;
     assert!(message.contains("writer"), "{message}");
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c21_a_conflict_with_another_change_is_tried_again_as_a_whole() {
+async fn c21_a_conflict_with_another_change_is_tried_again_as_a_whole() -> TestResult {
     let server = Server::start(|said, nth| match said {
         said if said.contains("ALTER ROLE") && nth < 2 => {
             Say::No("XX000", "tuple concurrently updated".to_owned())
         }
         said => usual(said),
     })
-    .await;
-    let it = Alternating::of(world().secret(server.in_secret()), Superuser::Full).await;
-    it.name_superuser(server.in_secret()).await;
-    let token = created(&it.world).await;
-    it.world.step("setSecret", &token).await.success().unwrap();
+    .await?;
+    let it = world()
+        .secret(server.in_secret())
+        .alternating_by(Superuser::Full)
+        .await?;
+    it.name_superuser(server.in_secret()).await?;
+    let token = it.world.created().await?;
+    it.world.step("setSecret", &token).await.success()?;
     let heard = server.heard();
     let changes = heard.iter().filter(|said| said.contains("ALTER ROLE"));
     assert_eq!(changes.count(), 3);
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c42_another_rotation_of_the_pair_and_a_lock_on_the_clone_are_waited_for_and_named() {
-    let it = Alternating::start().await;
-    it.world.rotate().await.unwrap();
+async fn c42_another_rotation_of_the_pair_and_a_lock_on_the_clone_are_waited_for_and_named()
+-> TestResult {
+    let it = world().alternating().await?;
+    it.world.rotate().await?;
     let (original, clone) = (&it.world.role, it.clone_role());
     let pair = format!(
         "SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext('{original}')))"
@@ -131,19 +141,21 @@ async fn c42_another_rotation_of_the_pair_and_a_lock_on_the_clone_are_waited_for
         "SELECT FROM pg_authid WHERE rolname = '{clone}' FOR UPDATE; ALTER ROLE {original} CONNECTION LIMIT 9"
     );
     for held in [pair, row] {
-        let holder = it.world.postgres.admin_session("postgres").await.unwrap();
-        holder.run(&format!("BEGIN; {held}")).await.unwrap();
-        let message = fails(&it, "DeadlineExceeded").await;
+        let holder = it.world.postgres.admin_session("postgres").await?;
+        holder.run(&format!("BEGIN; {held}")).await?;
+        let message = fails(&it, "DeadlineExceeded").await?;
         assert!(message.contains("lock"), "{message}");
-        holder.run("COMMIT").await.unwrap();
+        holder.run("COMMIT").await?;
     }
-    it.world.rotate().await.unwrap();
-    it.world.finish().await.unwrap();
+    it.world.rotate().await?;
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c43_a_superuser_secret_that_cannot_be_read_is_named_and_not_taken_for_the_rotated_one() {
-    let it = Alternating::start().await;
+async fn c43_a_superuser_secret_that_cannot_be_read_is_named_and_not_taken_for_the_rotated_one()
+-> TestResult {
+    let it = world().alternating().await?;
     let nobodys = Secret {
         arn: format!("{}-gone", it.superuser.arn),
         name: "gone".to_owned(),
@@ -160,18 +172,19 @@ async fn c43_a_superuser_secret_that_cannot_be_read_is_named_and_not_taken_for_t
                 .unwrap()
                 .extend(edit.as_object().unwrap().clone());
         })
-        .await;
-        let message = fails(&it, "SecretMalformed").await;
+        .await?;
+        let message = fails(&it, "SecretMalformed").await?;
         assert!(
             message.contains("superuser") && message.contains(says),
             "{message}"
         );
     }
-    let mut value = it.world.current().await.unwrap().unwrap();
+    let mut value = it.world.current().await?;
     value["masterarn"] = json!(nobodys.arn);
-    crate::become_current(&it.world, &value.to_string()).await;
-    let message = fails(&it, "SecretNotFound").await;
+    it.world.put_current(&value.to_string()).await?;
+    let message = fails(&it, "SecretNotFound").await?;
     assert!(message.contains(&nobodys.arn), "{message}");
     assert_eq!(it.world.db.connections(), 0);
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }

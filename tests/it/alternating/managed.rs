@@ -1,22 +1,25 @@
 //! A superuser secret that RDS manages holds a login and no place: C33.
 
+use testbed::{Alternating, TestResult};
+
+use crate::world;
 use serde_json::json;
 
-use super::{Alternating, rds_name};
-use crate::{cancel, created, failed};
+use super::rds_name;
 
 const INSTANCE: &str = "aws:rds:primaryDBInstanceArn";
 const CLUSTER: &str = "aws:rds:primaryDBClusterArn";
 
 /// Rewrites the superuser secret as RDS has it.
-async fn managed(it: &Alternating, tag: Option<(&str, &str)>) {
+async fn managed(it: &Alternating, tag: Option<(&str, &str)>) -> TestResult {
     it.name_superuser(|value| {
         *value = json!({"username": it.superuser_role, "password": it.superuser_password});
     })
-    .await;
+    .await?;
     if let Some((key, arn)) = tag {
-        it.world.secrets.tag(&it.superuser, key, arn).await.unwrap();
+        it.world.secrets.tag(&it.superuser, key, arn).await?;
     }
+    Ok(())
 }
 
 fn arn(kind: &str, name: &str) -> String {
@@ -24,37 +27,39 @@ fn arn(kind: &str, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn c33_a_tag_that_names_the_instance_leads_the_superuser_there() {
-    let it = Alternating::start().await;
+async fn c33_a_tag_that_names_the_instance_leads_the_superuser_there() -> TestResult {
+    let it = world().alternating().await?;
     let (name, port) = (rds_name("primary"), it.world.db.port());
     let rds = &it.world.secrets;
-    rds.create_db_instance(&name, None, port).await.unwrap();
+    rds.create_db_instance(&name, None, port).await?;
     it.world.api.lead(&format!("{name}."), "localhost");
-    managed(&it, Some((INSTANCE, &arn("db", &name)))).await;
+    managed(&it, Some((INSTANCE, &arn("db", &name)))).await?;
     for _ in 0..2 {
-        it.world.rotate().await.unwrap();
+        it.world.rotate().await?;
     }
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c33_a_tag_that_names_the_cluster_leads_the_superuser_there() {
-    let it = Alternating::start().await;
+async fn c33_a_tag_that_names_the_cluster_leads_the_superuser_there() -> TestResult {
+    let it = world().alternating().await?;
     let (name, port) = (rds_name("primary"), it.world.db.port());
     let rds = &it.world.secrets;
-    rds.create_db_cluster(&name, port).await.unwrap();
+    rds.create_db_cluster(&name, port).await?;
     it.world.api.lead(&format!("{name}.cluster-"), "localhost");
-    managed(&it, Some((CLUSTER, &arn("cluster", &name)))).await;
+    managed(&it, Some((CLUSTER, &arn("cluster", &name)))).await?;
     for _ in 0..2 {
-        it.world.rotate().await.unwrap();
+        it.world.rotate().await?;
     }
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c33_a_tag_that_leads_to_no_postgres_or_to_another_server_is_foreign() {
+async fn c33_a_tag_that_leads_to_no_postgres_or_to_another_server_is_foreign() -> TestResult {
     let (mysql, other) = (rds_name("mysql"), rds_name("other"));
-    let it = Alternating::start().await;
+    let it = world().alternating().await?;
     let port = it.world.db.port().to_string();
     let parameters = [
         ("DBInstanceIdentifier", mysql.as_str()),
@@ -66,10 +71,9 @@ async fn c33_a_tag_that_leads_to_no_postgres_or_to_another_server_is_foreign() {
         ("Port", &port),
     ];
     let rds = &it.world.secrets;
-    rds.rds("CreateDBInstance", &parameters).await.unwrap();
+    rds.rds("CreateDBInstance", &parameters).await?;
     rds.create_db_instance(&other, None, it.world.db.port())
-        .await
-        .unwrap();
+        .await?;
     it.world.api.lead(&format!("{mysql}."), "localhost");
     for (tag, says) in [
         (None, "none of the tags"),
@@ -79,12 +83,17 @@ async fn c33_a_tag_that_leads_to_no_postgres_or_to_another_server_is_foreign() {
         (Some(arn("db", &mysql)), "engine \"mysql\""),
         (Some(arn("db", &other)), "nor the writer"),
     ] {
-        managed(&it, tag.as_deref().map(|arn| (INSTANCE, arn))).await;
-        let token = created(&it.world).await;
-        let message = failed(&it.world.step("setSecret", &token).await, "ForeignTarget");
+        managed(&it, tag.as_deref().map(|arn| (INSTANCE, arn))).await?;
+        let token = it.world.created().await?;
+        let message = it
+            .world
+            .step("setSecret", &token)
+            .await
+            .failed_with("ForeignTarget")?;
         assert!(message.contains(says), "{tag:?}: {message}");
-        cancel(&it.world).await;
+        it.world.cancel().await?;
     }
     assert_eq!(it.world.db.connections(), 0);
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }

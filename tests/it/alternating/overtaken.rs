@@ -4,22 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use testbed::world::STEPS;
-use testbed::{ApiGate, Call, Fault, Invocation, World};
 
-use super::Alternating;
-use crate::{created, failed, second_function, version_logs_in};
+use crate::world;
+use testbed::{ApiGate, Call, Fault, Invocation, TestResult, World};
 
 /// What an operator does about a call that hangs: takes `AWSPENDING` off, and rotates again.
-async fn rotated_anew(world: &World) -> impl Fn(Call) -> BoxFuture + use<> {
+async fn rotated_anew(world: &World) -> TestResult<impl Fn(Call) -> BoxFuture + use<>> {
     // A way of its own: what strikes the call that hangs does not strike this.
-    let api = ApiGate::start(&world.secrets).await.unwrap();
-    let other = Arc::new((second_function(world, &api).await, api));
+    let api = ApiGate::start(&world.secrets).await?;
+    let other = Arc::new((world.second_function(&api).await?, api));
     let (secrets, secret, event) = (
         world.secrets.clone(),
         world.secret.clone(),
         world.event("createSecret", ""),
     );
-    move |_| {
+    Ok(move |_| {
         let (other, secrets) = (Arc::clone(&other), secrets.clone());
         let (secret, mut event) = (secret.clone(), event.clone());
         Box::pin(async move {
@@ -33,56 +32,61 @@ async fn rotated_anew(world: &World) -> impl Fn(Call) -> BoxFuture + use<> {
             }
             // On AWS, four calls take longer than labels are believed.
             tokio::time::sleep(Duration::from_secs(1)).await;
-        })
-    }
+        }) as BoxFuture
+    })
 }
 
 type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A setSecret that reads the superuser's secret for as long as another rotation takes; `stale`, if any, is answered with
 /// what was true before.
-async fn set_too_late(world: &World, stale: Option<&str>) -> Invocation {
-    let token = created(world).await;
+async fn set_too_late(world: &World, stale: Option<&str>) -> TestResult<Invocation> {
+    let token = world.created().await?;
     // The superuser's secret is the second AWSCURRENT that setSecret reads.
-    let overtaken = rotated_anew(world).await;
+    let overtaken = rotated_anew(world).await?;
     world.api.before("GetSecretValue AWSCURRENT", 2, overtaken);
     if let Some(stale) = stale {
         world.api.answer(stale, 1.., Fault::Stale);
     }
     let late = world.step("setSecret", &token).await;
     world.api.heal();
-    assert!(version_logs_in(world, "AWSCURRENT").await, "{stale:?}");
-    assert_ne!(world.version("AWSCURRENT").await.unwrap(), Some(token));
-    late
+    assert!(world.version_logs_in("AWSCURRENT").await?, "{stale:?}");
+    assert_ne!(world.version("AWSCURRENT").await?, Some(token));
+    Ok(late)
 }
 
 #[tokio::test]
-async fn c29_a_late_set_secret_does_not_undo_the_rotation_that_came_after_it() {
-    let it = Alternating::start().await;
+async fn c29_a_late_set_secret_does_not_undo_the_rotation_that_came_after_it() -> TestResult {
+    let it = world().alternating().await?;
     for _ in 0..2 {
-        failed(&set_too_late(&it.world, None).await, "VersionNotStaged");
-        it.world.rotate().await.unwrap();
+        set_too_late(&it.world, None)
+            .await?
+            .failed_with("VersionNotStaged")?;
+        it.world.rotate().await?;
     }
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c29_labels_of_a_moment_ago_do_not_let_a_late_set_secret_through() {
-    let it = Alternating::start().await;
+async fn c29_labels_of_a_moment_ago_do_not_let_a_late_set_secret_through() -> TestResult {
+    let it = world().alternating().await?;
     for stale in ["DescribeSecret", "GetSecretValue AWSCURRENT"] {
-        let late = set_too_late(&it.world, Some(stale)).await;
+        let late = set_too_late(&it.world, Some(stale)).await?;
         assert!(late.answer.is_err(), "{stale}");
-        it.world.rotate().await.unwrap();
+        it.world.rotate().await?;
     }
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c29_a_late_create_secret_takes_no_label_from_the_rotation_that_came_after_it() {
-    let it = Alternating::start().await;
+async fn c29_a_late_create_secret_takes_no_label_from_the_rotation_that_came_after_it() -> TestResult
+{
+    let it = world().alternating().await?;
     let world = &it.world;
-    let token = world.begin().await.unwrap();
-    let (overtaken, api) = (rotated_anew(world).await, world.api.clone());
+    let token = world.begin().await?;
+    let (overtaken, api) = (rotated_anew(world).await?, world.api.clone());
     world.api.before("GetRandomPassword", 1, move |call| {
         let (overtaken, api) = (overtaken(call), api.clone());
         async move {
@@ -99,11 +103,12 @@ async fn c29_a_late_create_secret_takes_no_label_from_the_rotation_that_came_aft
             overtaken.await;
         }
     });
-    failed(
-        &world.step("createSecret", &token).await,
-        "VersionNotStaged",
-    );
-    assert_ne!(world.version("AWSPENDING").await.unwrap(), Some(token));
-    assert!(version_logs_in(world, "AWSCURRENT").await);
-    it.world.finish().await.unwrap();
+    world
+        .step("createSecret", &token)
+        .await
+        .failed_with("VersionNotStaged")?;
+    assert_ne!(world.version("AWSPENDING").await?, Some(token));
+    assert!(world.version_logs_in("AWSCURRENT").await?);
+    it.world.finish().await?;
+    Ok(())
 }

@@ -3,68 +3,71 @@
 use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
-use testbed::{DbFault, Fault, Tls};
+use testbed::{Alternating, DbFault, Fault, Superuser, TestResult, Tls, eventually};
 
-use super::{Alternating, Superuser};
 use crate::server::{Say, Server, usual};
-use crate::{created, eventually, failed, given, warnings, world};
+use crate::{given, world};
 
 #[tokio::test]
-async fn c39_without_a_proof_of_the_host_neither_login_is_tried() {
-    let stripped = Alternating::start().await;
+async fn c39_without_a_proof_of_the_host_neither_login_is_tried() -> TestResult {
+    let stripped = world().alternating().await?;
     stripped.world.db.every(DbFault::StripTls);
     let cluster = testbed::Postgres::options()
         .tls(Tls::OtherCa)
         .start()
-        .await
-        .unwrap();
-    let unknown = Alternating::with(world(), &cluster, Superuser::chosen()).await;
+        .await?;
+    let unknown = world().postgres(&cluster).alternating().await?;
     for it in [stripped, unknown] {
-        let token = created(&it.world).await;
-        failed(&it.world.step("setSecret", &token).await, "TlsFailed");
+        let token = it.world.created().await?;
+        it.world
+            .step("setSecret", &token)
+            .await
+            .failed_with("TlsFailed")?;
         for role in [&it.world.role, &it.superuser_role] {
             let postgres = &it.world.postgres;
             assert_eq!(postgres.connections(role, it.world.began), []);
             assert_eq!(postgres.refusals(role, it.world.began), []);
         }
-        it.world.finish().await.unwrap();
+        it.world.finish().await?;
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c39_every_session_is_encrypted_unless_the_secrets_say_otherwise() {
+async fn c39_every_session_is_encrypted_unless_the_secrets_say_otherwise() -> TestResult {
     for (ssl, expected) in [(true, Some("TLSv1.3")), (false, None)] {
-        let it = Alternating::of(
-            world().secret(move |value| value["ssl"] = json!(ssl)),
-            Superuser::chosen(),
-        )
-        .await;
-        it.name_superuser(|value| value["ssl"] = json!(false)).await;
-        let rotation = it.world.rotate().await.unwrap();
+        let it = world()
+            .secret(move |value| value["ssl"] = json!(ssl))
+            .alternating()
+            .await?;
+        it.name_superuser(|value| value["ssl"] = json!(false))
+            .await?;
+        let rotation = it.world.rotate().await?;
         let (postgres, began) = (&it.world.postgres, it.world.began);
-        let all = eventually(async || {
+        let all = eventually("four sessions", async || {
             let roles = [&it.world.role, &it.clone_role(), &it.superuser_role]
                 .map(|role| postgres.connections(role, began));
             let all = roles.concat();
-            (all.len() == 4).then_some(all)
+            Ok((all.len() == 4).then_some(all))
         })
-        .await;
+        .await?;
         assert!(
             all.iter().all(|one| one.tls.as_deref() == expected),
             "{all:?}"
         );
         for (step, invocation) in &rotation.steps[1..] {
-            assert_eq!(warnings(invocation).len(), usize::from(!ssl), "{step}");
+            assert_eq!(invocation.warnings().len(), usize::from(!ssl), "{step}");
         }
-        it.world.finish().await.unwrap();
+        it.world.finish().await?;
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_rotations_at_trace_and_every_way_for_them_to_fail_show_nothing() {
-    let it = Alternating::of(world().env("RUST_LOG", "trace"), Superuser::chosen()).await;
+async fn c46_rotations_at_trace_and_every_way_for_them_to_fail_show_nothing() -> TestResult {
+    let it = world().env("RUST_LOG", "trace").alternating().await?;
     for _ in 0..2 {
-        let token = created(&it.world).await;
+        let token = it.world.created().await?;
         for fault in [
             DbFault::Reset,
             DbFault::StripTls,
@@ -81,19 +84,23 @@ async fn c46_rotations_at_trace_and_every_way_for_them_to_fail_show_nothing() {
         it.world
             .api
             .answer("GetSecretValue", 1.., Fault::TruncatedBody);
-        it.world.step("setSecret", &token).await.failure().unwrap();
+        it.world.step("setSecret", &token).await.failure()?;
         it.world.api.heal();
         it.name_superuser(|value| value["engine"] = json!(value["password"]))
-            .await;
-        failed(&it.world.step("setSecret", &token).await, "SecretMalformed");
-        it.name_superuser(|_| ()).await;
-        it.world.steps(&token).await.unwrap();
+            .await?;
+        it.world
+            .step("setSecret", &token)
+            .await
+            .failed_with("SecretMalformed")?;
+        it.name_superuser(|_| ()).await?;
+        it.world.steps(&token).await?;
     }
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_a_server_that_repeats_what_it_was_given_or_knows_is_not_repeated() {
+async fn c46_a_server_that_repeats_what_it_was_given_or_knows_is_not_repeated() -> TestResult {
     for (at, code) in [
         ("ALTER ROLE", "22023"),
         ("ALTER ROLE", "42501"),
@@ -112,19 +119,20 @@ async fn c46_a_server_that_repeats_what_it_was_given_or_knows_is_not_repeated() 
                 usual(said)
             }
         })
-        .await;
-        let it = at_server(&server).await;
+        .await?;
+        let it = at_server(&server).await?;
         password.set(it.superuser_password.clone()).unwrap();
-        let token = created(&it.world).await;
+        let token = it.world.created().await?;
         let set = it.world.step("setSecret", &token).await;
-        let told = format!("{:?} {:?}", set.failure().unwrap(), set.log);
+        let told = format!("{:?} {:?}", set.failure()?, set.log);
         assert!(!repeats_a_verifier(&server, &told), "{at} {code}");
-        it.world.finish().await.unwrap();
+        it.world.finish().await?;
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn c46_a_server_that_names_secrets_as_not_copied_is_not_repeated() {
+async fn c46_a_server_that_names_secrets_as_not_copied_is_not_repeated() -> TestResult {
     let server = Server::start(|said, _| {
         if said.contains("ALTER ROLE") {
             let names: &str = Box::leak(given(said).to_owned().into_boxed_str());
@@ -133,21 +141,22 @@ async fn c46_a_server_that_names_secrets_as_not_copied_is_not_repeated() {
             usual(said)
         }
     })
-    .await;
-    let it = at_server(&server).await;
-    let token = created(&it.world).await;
+    .await?;
+    let it = at_server(&server).await?;
+    let token = it.world.created().await?;
     let set = it.world.step("setSecret", &token).await;
-    set.success().unwrap();
+    set.success()?;
     assert!(!repeats_a_verifier(&server, &format!("{:?}", set.log)));
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 /// A world whose server, for everybody, is a scripted one.
-async fn at_server(server: &Server) -> Alternating {
+async fn at_server(server: &Server) -> TestResult<Alternating> {
     let builder = world().env("RUST_LOG", "trace").secret(server.in_secret());
-    let it = Alternating::of(builder, Superuser::Full).await;
-    it.name_superuser(server.in_secret()).await;
-    it
+    let it = builder.alternating_by(Superuser::Full).await?;
+    it.name_superuser(server.in_secret()).await?;
+    Ok(it)
 }
 
 fn repeats_a_verifier(server: &Server, told: &str) -> bool {

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::{Function, Invocation, Secret, unique};
+use testbed::{Alternating, Function, Invocation, Secret, TestResult, unique};
 
-use super::Alternating;
-use crate::{failed, second_function, version_logs_in};
+use crate::world;
 
 /// The other secret, with the same value at first, and the function that rotates it.
 struct Twin {
@@ -25,17 +24,17 @@ impl Twin {
             .await
     }
 
-    async fn credentials(&self, it: &Alternating, label: &str) -> (String, String) {
-        let text = it.world.secrets.value(&self.secret, label).await.unwrap();
-        let value: Value = serde_json::from_str(&text.unwrap()).unwrap();
+    async fn credentials(&self, it: &Alternating, label: &str) -> TestResult<(String, String)> {
+        let text = it.world.secrets.value(&self.secret, label).await?;
+        let value: Value = serde_json::from_str(&text.unwrap())?;
         let of = |key: &str| value[key].as_str().unwrap().to_owned();
-        (of("username"), of("password"))
+        Ok((of("username"), of("password")))
     }
 }
 
 #[tokio::test]
-async fn c25_two_secrets_of_one_pair_wait_for_each_other_and_the_last_has_its_way() {
-    let it = Alternating::start().await;
+async fn c25_two_secrets_of_one_pair_wait_for_each_other_and_the_last_has_its_way() -> TestResult {
+    let it = world().alternating().await?;
     let (world, clone) = (&it.world, it.clone_role());
     let value = world.secrets.value(&world.secret, "AWSCURRENT").await;
     let made = unique("twin");
@@ -43,18 +42,16 @@ async fn c25_two_secrets_of_one_pair_wait_for_each_other_and_the_last_has_its_wa
         secret: world
             .secrets
             .create_secret(&made, &value.unwrap().unwrap())
-            .await
-            .unwrap(),
-        function: second_function(world, &world.api).await,
+            .await?,
+        function: world.second_function(&world.api).await?,
     };
     for round in 0..ROUNDS {
         world
             .postgres
             .admin(&format!("DROP ROLE IF EXISTS \"{clone}\""))
-            .await
-            .unwrap();
-        let token = world.begin().await.unwrap();
-        let twins = world.secrets.stage_pending(&twin.secret).await.unwrap();
+            .await?;
+        let token = world.begin().await?;
+        let twins = world.secrets.stage_pending(&twin.secret).await?;
         for step in ["createSecret", "setSecret"] {
             let (one, two) = tokio::join!(world.step(step, &token), twin.step(&it, step, &twins));
             for ended in [one, two] {
@@ -63,42 +60,29 @@ async fn c25_two_secrets_of_one_pair_wait_for_each_other_and_the_last_has_its_wa
                     .unwrap_or_else(|e| panic!("{step} in round {round}: {e:?}"));
             }
         }
-        let own = world.password("AWSPENDING").await.unwrap();
-        let (role, others) = twin.credentials(&it, "AWSPENDING").await;
+        let own = world.password("AWSPENDING").await?;
+        let (role, others) = twin.credentials(&it, "AWSPENDING").await?;
         assert_eq!(role, clone);
         world.keep_secret(&others);
         let works = [
-            world
-                .postgres
-                .logs_in(&clone, &own, "postgres")
-                .await
-                .unwrap(),
-            world
-                .postgres
-                .logs_in(&clone, &others, "postgres")
-                .await
-                .unwrap(),
+            world.postgres.logs_in(&clone, &own, "postgres").await?,
+            world.postgres.logs_in(&clone, &others, "postgres").await?,
         ];
         assert_ne!(works[0], works[1], "one of them, and no mixture");
-        assert!(version_logs_in(&it.world, "AWSCURRENT").await);
-        let (role, password) = twin.credentials(&it, "AWSCURRENT").await;
-        assert!(
-            world
-                .postgres
-                .logs_in(&role, &password, "postgres")
-                .await
-                .unwrap()
-        );
+        assert!(it.world.version_logs_in("AWSCURRENT").await?);
+        let (role, password) = twin.credentials(&it, "AWSCURRENT").await?;
+        assert!(world.postgres.logs_in(&role, &password, "postgres").await?);
         // Whoever lost is told, and does not become current.
         let (lost, token) = if works[0] {
             (twin.step(&it, "finishSecret", &twins).await, twins)
         } else {
             (world.step("finishSecret", &token).await, token)
         };
-        let message = failed(&lost, "NoWorkingCredential");
+        let message = lost.failed_with("NoWorkingCredential")?;
         assert!(message.contains(&clone), "{token}: {message}");
     }
-    it.world.finish().await.unwrap();
+    it.world.finish().await?;
+    Ok(())
 }
 
 /// The clone is made anew in each: that is where two get into each other's way.

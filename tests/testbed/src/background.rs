@@ -60,10 +60,12 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     finished(runtime().spawn_blocking(work)).await
 }
 
-/// Looks every few milliseconds until `look` sees something, or fails naming `what`.
-pub(crate) async fn eventually<T>(
+/// Looks every few milliseconds until `look` sees something.
+///
+/// # Errors
+/// It saw nothing for a minute, named as `what`; or what it says.
+pub async fn eventually<T>(
     what: &str,
-    within: Duration,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let started = Instant::now();
@@ -71,12 +73,15 @@ pub(crate) async fn eventually<T>(
         if let Some(seen) = look().await? {
             return Ok(seen);
         }
-        if started.elapsed() > within {
-            return Err(Error::new(format!("waited {within:?} in vain for {what}")));
+        if started.elapsed() > PATIENCE {
+            return Err(Error::new(format!("waited in vain for {what}")));
         }
-        pause(Duration::from_millis(5)).await;
+        pause(Duration::from_millis(2)).await;
     }
 }
+
+/// A busy machine takes long for what is there in a moment.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The pause between two looks; needs no runtime of the caller's with a timer.
 pub(crate) async fn pause(span: Duration) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use testbed::Session;
+use testbed::{Session, TestResult};
 
 use super::place::Place;
 use crate::alternating::quoted;
@@ -15,10 +15,10 @@ pub(super) async fn abilities(
     session: &Session,
     place: &Place,
     not_given: &BTreeSet<String>,
-) -> Abilities {
+) -> TestResult<Abilities> {
     let mut all = Abilities::new();
     for question in [SETTINGS, PRIVILEGES, ATTRIBUTES] {
-        for row in session.run(question).await.unwrap() {
+        for row in session.run(question).await? {
             if let [name, value] = row.texts()[..] {
                 all.insert(name.to_owned(), value.to_owned());
             }
@@ -32,7 +32,7 @@ pub(super) async fn abilities(
                 rows.iter().map(testbed::Row::texts).collect::<Vec<_>>()
             ),
             Err(no) => {
-                session.run("ROLLBACK").await.unwrap();
+                session.run("ROLLBACK").await?;
                 no.to_string()
             }
         };
@@ -42,7 +42,7 @@ pub(super) async fn abilities(
         let about = [format!("setting {name}"), format!("attribute {name}")];
         all.retain(|asked, _| !about.contains(asked));
     }
-    all
+    Ok(all)
 }
 
 /// What is tried, each by itself.

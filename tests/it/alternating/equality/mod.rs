@@ -12,9 +12,8 @@ use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use proptest::{prop_assert, prop_assert_eq};
 use serde_json::Value;
-use testbed::{Session, unique};
+use testbed::{Alternating, Session, Superuser, TestResult, unique};
 use tokio::runtime::Runtime;
 
 use self::abilities::{Abilities, abilities};
@@ -22,70 +21,66 @@ use self::generated::original;
 use self::made::shares_what_it_makes;
 use self::original::Original;
 use self::place::Place;
-use super::{Alternating, Superuser};
-use crate::{warnings, world};
+use crate::world;
 
 #[test]
-fn c26_c27_what_one_may_do_the_other_may_at_every_rotation() {
-    let seed = number("EQUALITY_SEED").unwrap_or(1);
+fn c26_c27_what_one_may_do_the_other_may_at_every_rotation() -> TestResult {
+    let seed = number("EQUALITY_SEED")?.unwrap_or(1);
     let config = Config {
-        cases: number("EQUALITY_CASES").map_or(CASES, |cases| u32::try_from(cases).unwrap()),
+        cases: number("EQUALITY_CASES")?.map_or(CASES, |cases| u32::try_from(cases).unwrap()),
         failure_persistence: None,
         max_shrink_iters: 60,
         ..Config::default()
     };
     let rng = TestRng::from_seed(RngAlgorithm::XorShift, &seed_bytes(seed));
-    let runtime = Runtime::new().unwrap();
+    let (kind, runtime) = (Superuser::chosen()?, Runtime::new()?);
     let result = TestRunner::new_with_rng(config, rng).run(&vec(original(), 2..4), |life| {
-        runtime.block_on(Box::pin(equal_throughout(life, Superuser::chosen())))
+        let throughout = Box::pin(equal_throughout(life, kind));
+        let ended = runtime.block_on(throughout);
+        ended.map_err(|failure| TestCaseError::fail(format!("{failure:?}")))
     });
     if let Err(failure) = result {
         panic!("EQUALITY_SEED={seed}: {failure}");
     }
+    Ok(())
 }
 
 /// Rotates after every moment of the original's life, and looks at both.
-async fn equal_throughout(life: Vec<Original>, kind: Superuser) -> Result<(), TestCaseError> {
-    let failed = |error: testbed::Error| TestCaseError::fail(format!("{error:?}"));
+async fn equal_throughout(life: Vec<Original>, kind: Superuser) -> TestResult {
     let database = unique("equality");
-    let it = Alternating::of(world().database(&database), kind).await;
-    let place = Place::furnish(&it).await;
-    let admin = it.world.postgres.admin_session(&database).await.unwrap();
+    let it = world().database(&database).alternating_by(kind).await?;
+    let place = Place::furnish(&it).await?;
+    let admin = it.world.postgres.admin_session(&database).await?;
     for (round, moment) in life.into_iter().enumerate() {
         let moment = moment.within_reach(kind, place.major);
-        admin.run(&moment.sql(&place)).await.unwrap();
-        let rotation = it.world.rotate().await.map_err(failed)?;
+        admin.run(&moment.sql(&place)).await?;
+        let rotation = it.world.rotate().await?;
         let not_given = moment.not_given(kind, place.major);
-        let named = named(&warnings(&rotation.steps[1].1));
-        prop_assert_eq!(
-            &named,
-            &not_given,
+        let named = named(&rotation.steps[1].1.warnings());
+        assert_eq!(
+            &named, &not_given,
             "named by the warning of round {}",
             round
         );
         let original = log_in(&it, &it.world.role).await?;
         let clone = log_in(&it, &it.clone_role()).await?;
         let differences = differences(
-            &abilities(&original, &place, &not_given).await,
-            &abilities(&clone, &place, &not_given).await,
+            &abilities(&original, &place, &not_given).await?,
+            &abilities(&clone, &place, &not_given).await?,
         );
-        prop_assert!(
+        assert!(
             differences.is_empty(),
             "round {}: {:#?}",
             round,
             differences
         );
-        let by_original = shares_what_it_makes(&original, &clone)
-            .await
-            .map_err(failed)?;
-        let by_clone = shares_what_it_makes(&clone, &original)
-            .await
-            .map_err(failed)?;
-        prop_assert_eq!(&by_original, &by_clone);
+        let by_original = shares_what_it_makes(&original, &clone).await?;
+        let by_clone = shares_what_it_makes(&clone, &original).await?;
+        assert_eq!(&by_original, &by_clone);
         let is_its_own = by_original
             .iter()
             .all(|(_, owner, _)| *owner == it.world.role);
-        prop_assert!(
+        assert!(
             is_its_own || moment.starts_as_another(),
             "{:?}",
             by_original
@@ -93,22 +88,20 @@ async fn equal_throughout(life: Vec<Original>, kind: Superuser) -> Result<(), Te
     }
     drop(admin);
     let end = format!("DROP DATABASE {database} WITH (FORCE)");
-    it.world.postgres.admin(&end).await.unwrap();
-    it.world.finish().await.map_err(failed)
+    it.world.postgres.admin(&end).await?;
+    it.world.finish().await?;
+    Ok(())
 }
 
 /// A session of one of the two, whose password is the current one or the one before.
-async fn log_in(it: &Alternating, role: &str) -> Result<Session, TestCaseError> {
-    let (current, previous) = (it.world.current().await, it.world.previous().await);
-    let values = [current.unwrap().unwrap(), previous.unwrap().unwrap()];
-    let value = values.iter().find(|value| value["username"] == role);
-    let password = value.unwrap()["password"].as_str().unwrap();
-    let login = it
-        .world
-        .postgres
-        .login(role, password, &it.world.database)
-        .await;
-    login.map_err(|refused| TestCaseError::fail(format!("{role}: {refused}")))
+async fn log_in(it: &Alternating, role: &str) -> TestResult<Session> {
+    let mut credentials = it.current().await?;
+    if credentials.0 != role {
+        credentials = it.world.credentials("AWSPREVIOUS").await?;
+    }
+    let (_, password) = credentials;
+    let database = &it.world.database;
+    Ok(it.world.postgres.login(role, &password, database).await?)
 }
 
 /// What they answer differently, with both answers.
@@ -141,12 +134,9 @@ fn named(warnings: &[&String]) -> BTreeSet<String> {
 }
 
 /// The number in a variable of the environment.
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
-    )
+fn number(variable: &str) -> TestResult<Option<u64>> {
+    let text = std::env::var(variable).ok();
+    Ok(text.map(|text| text.parse()).transpose()?)
 }
 
 fn seed_bytes(seed: u64) -> [u8; 16] {

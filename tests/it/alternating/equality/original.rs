@@ -1,9 +1,10 @@
 //! What an administrator may have made of a role at one moment.
 
 use std::collections::BTreeSet;
+use testbed::Superuser;
 
 use super::place::Place;
-use crate::alternating::{Superuser, quoted};
+use crate::alternating::quoted;
 
 /// One moment of the original's life. Applied to a role of which anything may have been made before.
 #[derive(Clone, Debug)]

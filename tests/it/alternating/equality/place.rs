@@ -1,8 +1,8 @@
 //! Where a case happens: a database with things that the original may be given, and room for its own.
 
-use testbed::unique;
+use testbed::{Alternating, TestResult, unique};
 
-use crate::alternating::{Alternating, quoted};
+use crate::alternating::quoted;
 
 /// The names of one case.
 pub(super) struct Place {
@@ -16,19 +16,14 @@ impl Place {
     pub(super) const GROUPS: usize = 3;
 
     /// Furnishes the world's database: nobody may come or see who isn't told to.
-    pub(super) async fn furnish(it: &Alternating) -> Self {
+    pub(super) async fn furnish(it: &Alternating) -> TestResult<Self> {
         let place = Self {
             original: it.world.role.clone(),
             database: it.world.database.clone(),
             groups: [(); Self::GROUPS].map(|()| unique("group")),
             major: it.world.postgres.major(),
         };
-        let session = it
-            .world
-            .postgres
-            .admin_session(&place.database)
-            .await
-            .unwrap();
+        let session = it.world.postgres.admin_session(&place.database).await?;
         let (role, database) = (quoted(&place.original), &place.database);
         let [one, two, three] = &place.groups;
         let names = format!(
@@ -37,16 +32,16 @@ impl Place {
              CREATE SCHEMA own AUTHORIZATION {role}; GRANT ALL ON SCHEMA own TO {one}, {two}, {three}",
             it.superuser_role
         );
-        session.run(&names).await.unwrap();
-        session.run(THEIRS).await.unwrap();
+        session.run(&names).await?;
+        session.run(THEIRS).await?;
         let policy = format!(
             "CREATE POLICY own ON theirs.guarded TO {role} USING (owner = current_user) WITH CHECK (true);
              CREATE POLICY group_s ON theirs.guarded TO {one} USING (owner = 'somebody');
              INSERT INTO theirs.guarded VALUES ('{}'), ('somebody')",
             place.original
         );
-        session.run(&policy).await.unwrap();
-        place
+        session.run(&policy).await?;
+        Ok(place)
     }
 
     /// What takes everything from the original that a moment before may have given it.

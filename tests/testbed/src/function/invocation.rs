@@ -86,6 +86,25 @@ impl Invocation {
         }
     }
 
+    /// The message of a failure with this name, which the function reported itself, in its time.
+    ///
+    /// # Errors
+    /// It succeeded, failed by another name, ran out of time or died.
+    pub fn failed_with(&self, name: &str) -> crate::Result<String> {
+        let failure = self.failure()?;
+        if failure.error_type == name && !self.timed_out && self.died.is_none() {
+            return Ok(failure.error_message.clone());
+        }
+        Err(Error::new(format!("not {name}: {self:?}")))
+    }
+
+    /// The warnings among what it wrote.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&String> {
+        let lines = self.log.iter();
+        lines.filter(|line| line.contains("WARN")).collect()
+    }
+
     pub(super) fn never_started(failure: &StartFailure) -> Self {
         let died = failure.exit;
         let reported = failure.reported.clone();

@@ -86,6 +86,12 @@ impl Function {
         invocation
     }
 
+    /// Another function of the same program, with the same environment, to be started.
+    #[must_use]
+    pub fn another(&self) -> Builder {
+        self.inner.builder.clone()
+    }
+
     /// Kills the process, whatever it is doing, and waits until it has gone. The next event starts another one.
     pub async fn kill(&self) {
         let live = self.live().clone();

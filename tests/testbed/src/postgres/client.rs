@@ -215,6 +215,8 @@ impl Refused {
     }
 }
 
+impl std::error::Error for Refused {}
+
 impl From<tokio_postgres::Error> for Refused {
     fn from(failure: tokio_postgres::Error) -> Self {
         Self {

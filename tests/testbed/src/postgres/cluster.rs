@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -192,7 +191,7 @@ impl Postgres {
 
     async fn run(&self) -> Result<()> {
         self.start_unseen().await?;
-        eventually("PostgreSQL to answer", Duration::from_mins(1), async || {
+        eventually("PostgreSQL to answer", async || {
             if !self.leash().is_alive() {
                 return Err(Error::new(format!(
                     "PostgreSQL does not start:\n{}",

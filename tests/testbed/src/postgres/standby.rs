@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use super::cluster::{assemble, place};
 use super::{Postgres, Row};
@@ -61,16 +60,12 @@ impl Postgres {
         let settings = read(&data.join(SETTINGS))? + COLD;
         place(&data.join(SETTINGS), settings.as_bytes(), 0o600)?;
         self.start_unseen().await?;
-        eventually(
-            "the server to say no",
-            Duration::from_secs(20),
-            async || {
-                let answer = self.login("postgres", "", "postgres").await;
-                Ok(answer
-                    .is_err_and(|no| no.code.as_deref() == Some("57P03"))
-                    .then_some(()))
-            },
-        )
+        eventually("the server to say no", async || {
+            let answer = self.login("postgres", "", "postgres").await;
+            Ok(answer
+                .is_err_and(|no| no.code.as_deref() == Some("57P03"))
+                .then_some(()))
+        })
         .await
     }
 
@@ -105,11 +100,9 @@ impl Postgres {
             .await?
             .context("the primary tells no position")?;
         let reached = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
-        eventually(
-            "the replica to catch up",
-            Duration::from_secs(10),
-            async || Ok((self.value(&reached).await?.as_deref() == Some("t")).then_some(())),
-        )
+        eventually("the replica to catch up", async || {
+            Ok((self.value(&reached).await?.as_deref() == Some("t")).then_some(()))
+        })
         .await
     }
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -158,7 +157,7 @@ impl Moto {
             reads: Mutex::default(),
             leash: Mutex::new(leash),
         };
-        eventually("moto to answer", Duration::from_mins(1), async || {
+        eventually("moto to answer", async || {
             if moto.leash().is_alive() {
                 let answer = moto.call("ListSecrets", &json!({})).await;
                 return Ok(answer

@@ -19,8 +19,8 @@ use crate::unique::{random_hex, unique};
 /// database `postgres`, a secret as AWS writes it.
 pub struct Builder {
     function: function::Builder,
-    postgres: Option<Postgres>,
-    secrets: Option<SecretsManager>,
+    pub(super) postgres: Option<Postgres>,
+    pub(super) secrets: Option<SecretsManager>,
     role: Option<String>,
     password: Option<String>,
     database: Option<String>,

@@ -1,8 +1,11 @@
 //! One secret, one role, one function, and everything between them.
 
+mod alternating;
 mod builder;
 mod operator;
+mod role;
 mod secrecy;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,13 +13,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use self::alternating::{Alternating, Superuser};
 pub use self::builder::Builder;
 use self::secrecy::Kept;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use crate::function::{Function, Invocation};
 use crate::gate::{ApiGate, DbGate};
 use crate::postgres::{Mark, Postgres};
-use crate::secrets::{Labels, Secret, SecretsManager};
+use crate::secrets::{Secret, SecretsManager};
 use crate::unique::{random_hex, unique};
 
 /// The steps, in the order in which the service calls them.
@@ -75,6 +79,39 @@ impl World {
     /// The secret is scheduled for deletion.
     pub async fn begin(&self) -> Result<String> {
         self.secrets.stage_pending(&self.secret).await
+    }
+
+    /// A rotation whose value is made; the version's token.
+    ///
+    /// # Errors
+    /// createSecret failed.
+    pub async fn created(&self) -> Result<String> {
+        self.begun(1).await
+    }
+
+    /// A rotation that has come to the step before `STEPS[at]`; the version's token.
+    ///
+    /// # Errors
+    /// One of the steps failed.
+    pub async fn begun(&self, at: usize) -> Result<String> {
+        let token = self.begin().await?;
+        for step in STEPS.iter().take(at) {
+            self.step(step, &token).await.success().context(*step)?;
+        }
+        Ok(token)
+    }
+
+    /// Another process of the function's, for the same secret, which it reaches through `api`.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub async fn second_function(&self, api: &ApiGate) -> Result<Function> {
+        let second = self.function.another();
+        let second = second.env("SECRETS_MANAGER_ENDPOINT", &api.url());
+        Ok(second
+            .env("AWS_ENDPOINT_URL_RDS", &api.url())
+            .start()
+            .await?)
     }
 
     /// The event of a step, as the service sends it. The same token always comes with the same `RotationToken`.
@@ -190,73 +227,6 @@ impl World {
         Ok(Rotation { token, steps })
     }
 
-    /// Whether this password is the role's, by a login of the testbed's own.
-    ///
-    /// # Errors
-    /// It can't be told.
-    pub async fn logs_in(&self, password: &str) -> Result<bool> {
-        self.postgres
-            .logs_in(&self.role, password, &self.database)
-            .await
-    }
-
-    /// The value that has `AWSCURRENT`.
-    ///
-    /// # Errors
-    /// It isn't JSON, or Secrets Manager doesn't answer.
-    pub async fn current(&self) -> Result<Option<Value>> {
-        self.parsed("AWSCURRENT").await
-    }
-
-    /// The value that has `AWSPENDING`; none where no version has it, or none yet.
-    ///
-    /// # Errors
-    /// As for `current`.
-    pub async fn pending(&self) -> Result<Option<Value>> {
-        self.parsed("AWSPENDING").await
-    }
-
-    /// The value that has `AWSPREVIOUS`.
-    ///
-    /// # Errors
-    /// As for `current`.
-    pub async fn previous(&self) -> Result<Option<Value>> {
-        self.parsed("AWSPREVIOUS").await
-    }
-
-    /// The password of the version that has a label or a name.
-    ///
-    /// # Errors
-    /// There is none.
-    pub async fn password(&self, version: &str) -> Result<String> {
-        let value = self.parsed(version).await?;
-        let password = value.as_ref().and_then(|value| value.get("password"));
-        password
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-            .ok_or_else(|| Error::new(format!("{version} has no password")))
-    }
-
-    /// Which labels each version has.
-    ///
-    /// # Errors
-    /// Secrets Manager doesn't answer.
-    pub async fn labels(&self) -> Result<Labels> {
-        self.secrets.labels(&self.secret).await
-    }
-
-    /// The version that has a label.
-    ///
-    /// # Errors
-    /// Secrets Manager doesn't answer.
-    pub async fn version(&self, label: &str) -> Result<Option<String>> {
-        let labels = self.labels().await?;
-        Ok(labels
-            .into_iter()
-            .find(|(_, labels)| labels.contains(label))
-            .map(|(version, _)| version))
-    }
-
     /// Looks for secrets where none may be, and ends the world.
     ///
     /// # Errors
@@ -264,15 +234,6 @@ impl World {
     pub async fn finish(mut self) -> Result<()> {
         self.finished = true;
         self.secrecy().await
-    }
-
-    async fn parsed(&self, version: &str) -> Result<Option<Value>> {
-        let Some(text) = self.secrets.value(&self.secret, version).await? else {
-            return Ok(None);
-        };
-        serde_json::from_str(&text)
-            .map(Some)
-            .context(format!("the value of {version} is no JSON"))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

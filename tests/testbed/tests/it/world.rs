@@ -117,7 +117,7 @@ async fn a_world_can_be_made_otherwise() -> Result<()> {
         .secret(|value| value["extra"] = json!({ "note": "kept as it is" }))
         .start()
         .await?;
-    let current = world.current().await?.unwrap_or_default();
+    let current = world.current().await?;
     assert_eq!(
         current.pointer("/extra/note"),
         Some(&json!("kept as it is"))

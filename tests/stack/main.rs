@@ -1,21 +1,26 @@
 //! The stack that deploys the function: its proof, with the calls that the function really makes and the lines that it
 //! really writes.
 
+#![allow(
+    clippy::large_futures,
+    clippy::print_stdout,
+    reason = "a test prints what it found"
+)]
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
-use testbed::{Call, World};
-
-use super::alternating::Alternating;
-use super::{cancel, created, failed, set_password, world};
+use testbed::world::Builder;
+use testbed::{Alternating, Call, TestResult, World};
 
 #[tokio::test]
-async fn s9_s19_the_stack_is_proven_grants_what_the_function_calls_and_finds_what_it_writes() {
+async fn s9_s19_the_stack_is_proven_grants_what_the_function_calls_and_finds_what_it_writes()
+-> TestResult {
     let folder = tempfile::tempdir().unwrap();
     let [calls, lines] = ["calls", "lines"].map(|name| folder.path().join(name));
-    let recorded = recorded().await;
+    let recorded = recorded().await?;
     std::fs::write(&calls, recorded.calls).unwrap();
     std::fs::write(&lines, recorded.lines).unwrap();
     let proof = tokio::process::Command::new("python3")
@@ -23,7 +28,7 @@ async fn s9_s19_the_stack_is_proven_grants_what_the_function_calls_and_finds_wha
         .args([OsStr::new("--calls"), calls.as_ref()])
         .args([OsStr::new("--lines"), lines.as_ref()])
         .output();
-    let proof = proof.await.unwrap();
+    let proof = proof.await?;
     let said = String::from_utf8_lossy(&proof.stdout);
     assert!(
         proof.status.success(),
@@ -31,6 +36,11 @@ async fn s9_s19_the_stack_is_proven_grants_what_the_function_calls_and_finds_wha
         String::from_utf8_lossy(&proof.stderr)
     );
     println!("{said}");
+    Ok(())
+}
+
+fn world() -> Builder {
+    World::builder(env!("CARGO_BIN_EXE_db-rotation"))
 }
 
 /// What was seen of the function, a JSON object a line.
@@ -41,23 +51,23 @@ struct Recorded {
 }
 
 /// Rotations that need each call there is.
-async fn recorded() -> Recorded {
+async fn recorded() -> TestResult<Recorded> {
     let mut recorded = Recorded::default();
-    let single = world().start().await.unwrap();
-    search_everywhere(&single).await;
+    let single = world().start().await?;
+    search_everywhere(&single).await?;
     recorded.note("single user", &single, None);
     // A stack with a superuser also takes its secret back to a single user.
     recorded.note("alternating users", &single, None);
-    single.finish().await.unwrap();
+    single.finish().await?;
 
-    let it = Alternating::start().await;
-    it.world.rotate().await.unwrap();
+    let it = world().alternating().await?;
+    it.world.rotate().await?;
     for kind in ["db", "cluster"] {
-        look_up(&it, kind).await;
+        look_up(&it, kind).await?;
     }
     recorded.note("alternating users", &it.world, Some(&it.superuser.arn));
-    it.world.finish().await.unwrap();
-    recorded
+    it.world.finish().await?;
+    Ok(recorded)
 }
 
 impl Recorded {
@@ -77,29 +87,34 @@ impl Recorded {
 }
 
 /// A rotation whose password only an older version knows, so that every version is asked for.
-async fn search_everywhere(world: &World) {
-    world.rotate().await.unwrap();
-    let token = created(world).await;
-    set_password(world, "a password that no version has").await;
-    failed(
-        &world.step("setSecret", &token).await,
-        "NoWorkingCredential",
-    );
+async fn search_everywhere(world: &World) -> TestResult {
+    world.rotate().await?;
+    let token = world.created().await?;
+    world.set_password("a password that no version has").await?;
+    world
+        .step("setSecret", &token)
+        .await
+        .failed_with("NoWorkingCredential")?;
+    Ok(())
 }
 
 /// A rotation whose superuser is at a host that only RDS could name.
-async fn look_up(it: &Alternating, kind: &str) {
+async fn look_up(it: &Alternating, kind: &str) -> TestResult {
     it.name_superuser(|value| {
         *value = json!({"username": "x", "password": "a password of nobody's"});
     })
-    .await;
+    .await?;
     let arn = format!("arn:aws:rds:us-east-1:123456789012:{kind}:nobody");
     let tagged = it
         .world
         .secrets
         .tag(&it.superuser, "aws:rds:primaryDBInstanceArn", &arn);
-    tagged.await.unwrap();
-    let token = created(&it.world).await;
-    failed(&it.world.step("setSecret", &token).await, "ForeignTarget");
-    cancel(&it.world).await;
+    tagged.await?;
+    let token = it.world.created().await?;
+    it.world
+        .step("setSecret", &token)
+        .await
+        .failed_with("ForeignTarget")?;
+    it.world.cancel().await?;
+    Ok(())
 }
