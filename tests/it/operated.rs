@@ -109,6 +109,25 @@ async fn a_secret_about_to_be_deleted_is_restored_and_can_be_rotated() -> TestRe
     Ok(())
 }
 
+#[tokio::test]
+async fn a_secret_is_looked_at_and_then_rotated() -> Result<()> {
+    let world = world().start().await?;
+    let before = world.version("AWSCURRENT").await?.unwrap();
+    let said = typed(&world, "Trigger a rotation", 1).await?;
+    let after = world.version("AWSCURRENT").await?.unwrap();
+    assert_ne!(before, after);
+    let (looked, rotated) = said.split_once("rotating: ").unwrap();
+    assert!(
+        looked.starts_with(&world.secret.name) && looked.contains(&before),
+        "{said}"
+    );
+    assert!(
+        rotated.contains(&format!("done: version {after} is AWSCURRENT")),
+        "{said}"
+    );
+    world.finish().await
+}
+
 /// What a deployer types last, while the service still tests what it was just told to rotate.
 #[tokio::test]
 async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test() -> TestResult {

@@ -26,11 +26,12 @@ const PAGES: [(&str, &str); 9] = [
 pub(super) const OPERATE: &str = include_str!("../../docs/operate.md");
 
 /// The headings whose blocks of commands operated.rs types.
-const TYPED: [&str; 4] = [
+const TYPED: [&str; 5] = [
     "A rotation is stuck",
     "Before you type",
     "The credential leaked",
     "The new value does not work",
+    "Trigger a rotation",
 ];
 
 /// Other commands that it types, by their beginnings.
@@ -42,7 +43,7 @@ const TYPED_ALONE: [&str; 4] = [
 ];
 
 /// Commands that nothing here can run, by their beginnings, and why.
-const UNTYPED: [(&str, &str); 11] = [
+const UNTYPED: [(&str, &str); 10] = [
     (".ci/run", "this runs in it"),
     ("NOTHING_LOST_SEED=", "the soak, which takes hours"),
     (
@@ -66,7 +67,6 @@ const UNTYPED: [(&str, &str); 11] = [
         "psql",
         "the servers come without it; giving a role a password by verifier is what verifier.rs is about",
     ),
-    ("rustup target add", "fetches a target"),
     ("sam build", "takes minutes: tests/stack/run -m build"),
     (
         "sam deploy",
