@@ -39,6 +39,18 @@ fn every_case_that_is_defined_is_proven_by_a_test() -> Result<()> {
 }
 
 #[test]
+fn the_contract_names_the_errors_of_the_operators_table() -> Result<()> {
+    let contract = fs::read_to_string(root().join("docs/contract.md"))?;
+    let (_, named) = contract.split_once("## The names of errors").unwrap();
+    let named: BTreeSet<_> = named.split('`').skip(1).step_by(2).collect();
+    let table = fs::read_to_string(root().join("docs/operate.md"))?;
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows: BTreeSet<_> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(named, rows);
+    Ok(())
+}
+
+#[test]
 fn a_number_in_a_word_is_no_citation() {
     let text = "C1, (C22) and s3 of C-3, AC4, C5a, S999: not S6_x";
     assert_eq!(cited(text).collect::<Vec<_>>(), ["C1", "C22"]);
