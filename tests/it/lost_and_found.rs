@@ -179,7 +179,7 @@ async fn c15_a_late_call_does_not_undo_what_came_after_it() -> TestResult {
 async fn c17_a_server_that_accepts_any_password_gets_the_new_one_all_the_same_and_is_warned_of()
 -> TestResult {
     let cluster = Postgres::options()
-        .hba("hostssl all all 127.0.0.1/32 trust")
+        .hba("hostssl all all 127.0.0.0/8 trust")
         .start()
         .await?;
     let world = world().postgres(&cluster).start().await?;

@@ -12,7 +12,7 @@ async fn md5_cluster() -> TestResult<Postgres> {
     let start = || async {
         let options = Postgres::options().setting("password_encryption", "md5");
         let cluster = options
-            .hba("hostssl all +legacy 127.0.0.1/32 md5")
+            .hba("hostssl all +legacy 127.0.0.0/8 md5")
             .start()
             .await?;
         cluster.admin("CREATE ROLE legacy").await?;
@@ -105,7 +105,7 @@ async fn c19_killed_before_an_md5_verifier_is_proven_nobody_is_locked_out() -> T
 async fn c19_the_applications_challenge_and_not_the_superusers_tells_the_verifier() -> TestResult {
     // From here md5 will do; from where the applications are, pg_hba.conf may demand SCRAM.
     let options = Postgres::options().setting("password_encryption", "md5");
-    let options = options.hba("hostssl all all 127.0.0.1/32 md5");
+    let options = options.hba("hostssl all all 127.0.0.0/8 md5");
     let cluster = options.start().await?;
     let it = world()
         .postgres(&cluster)

@@ -134,9 +134,9 @@ async fn c16_what_a_server_says_before_it_looks_at_a_password_stops_the_search()
 
 #[tokio::test]
 async fn c16_a_refusal_by_pg_hba_is_no_wrong_password() -> TestResult {
-    let cluster = Postgres::options().hba("hostssl shut all 127.0.0.1/32 reject");
+    let cluster = Postgres::options().hba("hostssl shut all 127.0.0.0/8 reject");
     let cluster = cluster
-        .hba("hostssl all all 127.0.0.1/32 scram-sha-256")
+        .hba("hostssl all all 127.0.0.0/8 scram-sha-256")
         .start()
         .await?;
     let world = world().postgres(&cluster).database("shut").start().await?;

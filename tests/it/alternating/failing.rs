@@ -20,7 +20,7 @@ async fn fails(it: &Alternating, name: &str) -> TestResult<String> {
 
 #[tokio::test]
 async fn c16_why_the_superuser_cannot_come_in_is_told_apart_from_a_wrong_password() -> TestResult {
-    let cluster = Postgres::options().hba("hostssl all +outside 127.0.0.1/32 reject");
+    let cluster = Postgres::options().hba("hostssl all +outside 127.0.0.0/8 reject");
     let cluster = cluster.start().await?;
     let database = unique("shut");
     let builder = world().database(&database);

@@ -61,9 +61,6 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 }
 
 /// Looks every few milliseconds until `look` sees something.
-///
-/// # Errors
-/// It saw nothing for a minute, named as `what`; or what it says.
 pub async fn eventually<T>(
     what: &str,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,

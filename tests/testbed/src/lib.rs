@@ -47,12 +47,12 @@ mod error;
 pub mod function;
 pub mod gate;
 mod http;
-mod leash;
 mod postgres;
 mod secrets;
 mod test_result;
 pub mod tools;
 mod unique;
+mod watchdog;
 pub mod world;
 
 pub use self::background::eventually;

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// `prefix_1a2b3c4d_7`: another one at each call, in each process.
-#[must_use]
 pub fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(1);
     format!(
@@ -15,7 +14,6 @@ pub fn unique(prefix: &str) -> String {
 }
 
 /// `bytes` random bytes, as twice as many characters.
-#[must_use]
 pub(crate) fn random_hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     // Without randomness names stay unique by their count, and a test's passwords need no more.

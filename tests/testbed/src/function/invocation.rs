@@ -51,7 +51,6 @@ pub struct StartFailure {
 
 impl Invocation {
     /// The error's name, where it is one.
-    #[must_use]
     pub fn error_type(&self) -> Option<&str> {
         self.answer
             .as_ref()
@@ -60,9 +59,6 @@ impl Invocation {
     }
 
     /// The success, or what went wrong with the log as a test's failure.
-    ///
-    /// # Errors
-    /// The function failed.
     pub fn success(&self) -> crate::Result<&Value> {
         self.answer.as_ref().map_err(|failure| {
             Error::new(format!(
@@ -73,9 +69,6 @@ impl Invocation {
     }
 
     /// The failure, or a test's failure where it was a success.
-    ///
-    /// # Errors
-    /// The function succeeded.
     pub fn failure(&self) -> crate::Result<&Failure> {
         match &self.answer {
             Err(failure) => Ok(failure),
@@ -87,9 +80,6 @@ impl Invocation {
     }
 
     /// The message of a failure with this name, which the function reported itself, in its time.
-    ///
-    /// # Errors
-    /// It succeeded, failed by another name, ran out of time or died.
     pub fn failed_with(&self, name: &str) -> crate::Result<String> {
         let failure = self.failure()?;
         if failure.error_type == name && !self.timed_out && self.died.is_none() {
@@ -99,7 +89,6 @@ impl Invocation {
     }
 
     /// The warnings among what it wrote.
-    #[must_use]
     pub fn warnings(&self) -> Vec<&String> {
         let lines = self.log.iter();
         lines.filter(|line| line.contains("WARN")).collect()

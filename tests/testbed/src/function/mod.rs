@@ -1,6 +1,5 @@
 //! The shipped program under the Lambda Runtime API, as Lambda runs it: one process, one event at a time.
 
-mod guard;
 mod invocation;
 mod process;
 mod runtime_api;
@@ -9,14 +8,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use self::invocation::{Failure, Invocation, StartFailure};
 pub(crate) use self::process::CREDENTIALS;
 use self::process::{Live, Process};
 use crate::error::Context as _;
+use parking_lot::Mutex;
 
 /// A program to be started as a function.
 #[derive(Clone, Debug)]
@@ -57,7 +57,6 @@ pub struct Cost {
 
 impl Function {
     /// The function made of a program, with the environment that Lambda gives and nothing else.
-    #[must_use]
     pub fn builder(program: impl AsRef<Path>) -> Builder {
         Builder {
             program: program.as_ref().to_path_buf(),
@@ -87,41 +86,38 @@ impl Function {
     }
 
     /// Another function of the same program, with the same environment, to be started.
-    #[must_use]
     pub fn another(&self) -> Builder {
         self.inner.builder.clone()
     }
 
     /// Kills the process, whatever it is doing, and waits until it has gone. The next event starts another one.
     pub async fn kill(&self) {
-        let live = self.live().clone();
+        let live = self.inner.live.lock().clone();
         if let Some(live) = live {
             live.kill().await;
         }
     }
 
     /// What the current process's start cost, until it asked for its first event.
-    #[must_use]
     pub fn start_cost(&self) -> Option<Cost> {
-        self.live().as_ref().map(|live| live.start_cost)
+        self.inner.live.lock().as_ref().map(|live| live.start_cost)
     }
 
     /// What the current process has cost since its start; none once it has died.
-    #[must_use]
     pub fn cost(&self) -> Option<Cost> {
-        self.live().as_ref().and_then(Live::cost)
+        self.inner.live.lock().as_ref().and_then(Live::cost)
     }
 
     /// The current process's number.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.live()
+        self.inner
+            .live
+            .lock()
             .as_ref()
             .map(|live| live.pid.as_raw().unsigned_abs())
     }
 
     /// All that it ever wrote, to standard output and standard error, and was not told to forget.
-    #[must_use]
     pub fn output(&self) -> String {
         self.output_since(self.inner.forgotten.load(Ordering::Relaxed))
     }
@@ -138,7 +134,7 @@ impl Function {
         let started = Process::start(&self.inner.builder, &self.inner.output).await;
         match started {
             Ok((process, live)) => {
-                *self.live() = Some(live);
+                *self.inner.live.lock() = Some(live);
                 Ok(process)
             }
             Err(failure) => Err(StartFailure {
@@ -163,40 +159,27 @@ impl Function {
         text.truncate(read);
         String::from_utf8_lossy(&text).into_owned()
     }
-
-    fn live(&self) -> MutexGuard<'_, Option<Live>> {
-        self.inner
-            .live
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Builder {
     /// Adds a variable to the environment, or replaces one that Lambda sets.
-    #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
     /// What the function is told of its memory; nothing enforces it.
-    #[must_use]
     pub fn memory(self, megabytes: u32) -> Self {
         self.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &megabytes.to_string())
     }
 
     /// How long it may take until its first poll: Lambda's ten seconds unless told otherwise.
-    #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
     /// Starts it, and returns when it asks for its first event.
-    ///
-    /// # Errors
-    /// It doesn't: how it ended, and what it wrote.
     pub async fn start(self) -> Result<Function, StartFailure> {
         let output = tempfile::tempfile().context("no temporary file for the function's output")?;
         let inner = Inner {

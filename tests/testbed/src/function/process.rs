@@ -11,12 +11,12 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use super::guard;
 use super::invocation::{Failure, Invocation, StartFailure};
 use super::runtime_api::{RuntimeApi, Told};
 use super::{Builder, Cost};
 use crate::background::{home, spawn};
 use crate::error::{Context as _, Error, Result};
+use crate::watchdog;
 
 /// A process that takes events.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl Live {
             .and_then(|pid| i32::try_from(pid).ok())
             .map(Pid::from_raw)
             .context("it has no number")?;
-        guard::watch(pid);
+        watchdog::watch(pid, Signal::SIGKILL);
         let (tell, exit) = watch::channel(None);
         spawn(async move {
             // Nobody left to be told, nobody left to need it.
@@ -155,7 +155,7 @@ impl Live {
                     child.wait().await
                 }
             };
-            guard::forget(pid);
+            watchdog::forget(pid);
             let _ = tell.send(ended.ok());
         });
         Ok(Self {

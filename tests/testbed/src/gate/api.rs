@@ -1,16 +1,17 @@
 //! Between the function and AWS.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::call::{Call, depth};
 use super::fault::{Fault, Nth, Rule, Watch};
 use super::port::Port;
-use super::traffic::{State, Traffic};
+use super::traffic::Traffic;
 use crate::background::{Ongoing, home};
 use crate::error::Result;
 use crate::http::serve;
 use crate::secrets::SecretsManager;
+use parking_lot::Mutex;
 
 /// The endpoint of a function's Secrets Manager (and RDS): records every call, and breaks those that a test names.
 ///
@@ -24,9 +25,6 @@ pub struct ApiGate {
 
 impl ApiGate {
     /// A gate of one's own in front of `behind`.
-    ///
-    /// # Errors
-    /// No port is free.
     pub async fn start(behind: &SecretsManager) -> Result<Self> {
         let traffic = Arc::new(Traffic {
             behind: behind.clone(),
@@ -42,21 +40,20 @@ impl ApiGate {
     }
 
     /// What the function is given as its endpoint.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.port.address())
     }
 
     /// Every call so far, in order.
-    #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        self.state().calls.clone()
+        self.traffic.state.lock().calls.clone()
     }
 
     /// The names of the operations so far, in order.
-    #[must_use]
     pub fn operations(&self) -> Vec<String> {
-        self.state()
+        self.traffic
+            .state
+            .lock()
             .calls
             .iter()
             .map(|call| call.operation.clone())
@@ -64,14 +61,13 @@ impl ApiGate {
     }
 
     /// How many calls had to wait for one another.
-    #[must_use]
     pub fn depth(&self) -> usize {
-        depth(&self.state().calls)
+        depth(&self.traffic.state.lock().calls)
     }
 
     /// Forgets the calls so far, and their answers.
     pub fn forget(&self) {
-        let mut state = self.state();
+        let mut state = self.traffic.state.lock();
         state.calls.clear();
         state.remembered.clear();
     }
@@ -115,37 +111,30 @@ impl ApiGate {
 
     /// Leads to this machine: an address of RDS's that begins so becomes `host`; of two that fit, the first one told.
     pub fn lead(&self, beginning: &str, host: &str) {
-        self.state().addresses.add(beginning, host);
+        self.traffic.state.lock().addresses.add(beginning, host);
     }
 
     /// Takes back every rule.
     pub fn heal(&self) {
-        self.state().watches.clear();
+        self.traffic.state.lock().watches.clear();
     }
 
     /// Stops listening: connections are refused, open ones cut.
     pub fn close(&self) {
-        if let Some(server) = &*self.server() {
+        if let Some(server) = &*self.server.lock() {
             server.end();
         }
     }
 
     /// Listens again, at the same address.
-    ///
-    /// # Errors
-    /// The machine does not let it.
     pub async fn open(&self) -> Result<()> {
-        let former = self.server().take();
+        let former = self.server.lock().take();
         if let Some(former) = former {
             former.ended().await;
         }
         let server = listen(&self.traffic, &self.port).await?;
-        *self.server() = Some(server);
+        *self.server.lock() = Some(server);
         Ok(())
-    }
-
-    fn server(&self) -> MutexGuard<'_, Option<Ongoing>> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch(&self, operation: &str, nth: impl Into<Nth>, rule: Rule) {
@@ -155,11 +144,7 @@ impl ApiGate {
             seen: 0,
             rule,
         };
-        self.state().watches.push(watch);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.traffic.state()
+        self.traffic.state.lock().watches.push(watch);
     }
 }
 

@@ -24,7 +24,6 @@ pub struct Call {
 
 impl Call {
     /// The operation, with the label that it reads: `GetSecretValue AWSPENDING`, `GetSecretValue without a label`.
-    #[must_use]
     pub fn name(&self) -> String {
         if self.operation != "GetSecretValue" {
             return self.operation.clone();
@@ -34,19 +33,16 @@ impl Call {
     }
 
     /// A field of the request.
-    #[must_use]
     pub fn sent(&self, field: &str) -> Option<&Value> {
         self.request.get(field)
     }
 
     /// A field of the request, where it is text.
-    #[must_use]
     pub fn sent_text(&self, field: &str) -> Option<&str> {
         self.sent(field)?.as_str()
     }
 
     /// How long it took.
-    #[must_use]
     pub fn took(&self) -> Option<Duration> {
         Some(self.finished?.duration_since(self.started))
     }
@@ -65,7 +61,6 @@ impl fmt::Debug for Call {
 }
 
 /// How many of these calls had to wait for one another: the longest chain in which each began after the last had ended.
-#[must_use]
 pub fn depth(calls: &[Call]) -> usize {
     let mut spans: Vec<_> = calls
         .iter()

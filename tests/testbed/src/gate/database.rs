@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -62,18 +63,12 @@ struct State {
 
 impl DbGate {
     /// A gate of one's own in front of a cluster.
-    ///
-    /// # Errors
-    /// No port is free.
     pub async fn start(behind: &Postgres) -> Result<Self> {
         Self::to(behind.port()).await
     }
 
     /// A listener behind which there is nothing: it takes connections and stays silent. A test asks it for
     /// `connections`, which must be none where nobody should have come.
-    ///
-    /// # Errors
-    /// No port is free.
     pub async fn decoy() -> Result<Self> {
         let decoy = Self::to(0).await?;
         decoy.every(DbFault::Silent);
@@ -81,21 +76,20 @@ impl DbGate {
     }
 
     /// Where it listens, on 127.0.0.1.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.port.address().port()
     }
 
     /// Breaks the `nth` connection from now on; 1 is the next one.
     pub fn connection(&self, nth: usize, fault: DbFault) {
-        let mut state = self.inner.state();
+        let mut state = self.inner.state.lock();
         let at = state.turns.len() + nth;
         state.faults.insert(at, fault);
     }
 
     /// Breaks every connection for which there is no other rule.
     pub fn every(&self, fault: DbFault) {
-        self.inner.state().faults.insert(0, fault);
+        self.inner.state.lock().faults.insert(0, fault);
     }
 
     /// Does something before the client's k-th turn on the `nth` connection from now on reaches the server; it waits.
@@ -110,27 +104,25 @@ impl DbGate {
 
     /// Takes back every rule.
     pub fn heal(&self) {
-        let mut state = self.inner.state();
+        let mut state = self.inner.state.lock();
         state.faults.clear();
         state.deeds.clear();
     }
 
     /// How many connections there were.
-    #[must_use]
     pub fn connections(&self) -> usize {
-        self.inner.state().turns.len()
+        self.inner.state.lock().turns.len()
     }
 
     /// The client's turns on each connection: it spoke, having heard the server or not yet. One turn is one round trip
     /// where the server answers; TLS's are among them.
-    #[must_use]
     pub fn turns(&self) -> Vec<usize> {
-        self.inner.state().turns.clone()
+        self.inner.state.lock().turns.clone()
     }
 
     /// Forgets the connections so far; those still open go on uncounted.
     pub fn forget(&self) {
-        let mut state = self.inner.state();
+        let mut state = self.inner.state.lock();
         state.turns.clear();
         state.faults.retain(|nth, _| *nth == 0);
         state.deeds.clear();
@@ -138,29 +130,20 @@ impl DbGate {
 
     /// Stops listening: connections are refused, open ones cut.
     pub fn close(&self) {
-        if let Some(accepting) = &*self.accepting() {
+        if let Some(accepting) = &*self.accepting.lock() {
             accepting.end();
         }
     }
 
     /// Listens again, at the same port.
-    ///
-    /// # Errors
-    /// The machine does not let it.
     pub async fn open(&self) -> Result<()> {
-        let former = self.accepting().take();
+        let former = self.accepting.lock().take();
         if let Some(former) = former {
             former.ended().await;
         }
         let accepting = listen(&self.inner, &self.port).await?;
-        *self.accepting() = Some(accepting);
+        *self.accepting.lock() = Some(accepting);
         Ok(())
-    }
-
-    fn accepting(&self) -> MutexGuard<'_, Option<Ongoing>> {
-        self.accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch(
@@ -170,7 +153,7 @@ impl DbGate {
         when: When,
         work: Pin<Box<dyn Future<Output = ()> + Send>>,
     ) {
-        let mut state = self.inner.state();
+        let mut state = self.inner.state.lock();
         let connection = state.turns.len() + nth - 1;
         state.deeds.push(Deed {
             connection,
@@ -198,7 +181,7 @@ impl DbGate {
 impl Inner {
     /// Counts another turn of the client's on a connection, unless it is forgotten.
     pub(super) fn turn(&self, connection: usize) {
-        if let Some(turns) = self.state().turns.get_mut(connection) {
+        if let Some(turns) = self.state.lock().turns.get_mut(connection) {
             *turns += 1;
         }
     }
@@ -206,7 +189,8 @@ impl Inner {
     /// Does what a test wants done at this moment.
     pub(super) async fn reached(&self, connection: usize, turn: usize, when: When) {
         let due: Vec<_> = self
-            .state()
+            .state
+            .lock()
             .deeds
             .extract_if(.., |deed| {
                 (deed.connection, deed.turn, deed.when) == (connection, turn, when)
@@ -218,7 +202,7 @@ impl Inner {
     }
 
     fn arrive(&self) -> (usize, Option<DbFault>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.turns.push(0);
         let nth = state.turns.len();
         let fault = state
@@ -226,10 +210,6 @@ impl Inner {
             .remove(&nth)
             .or_else(|| state.faults.get(&0).copied());
         (nth - 1, fault)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -34,7 +34,6 @@ pub enum Fault {
 
 impl Fault {
     /// An AWS error by its name.
-    #[must_use]
     pub fn error(code: &str) -> Self {
         Self::Error(code.to_owned())
     }

@@ -17,9 +17,6 @@ pub struct SilentPort {
 
 impl SilentPort {
     /// On 127.0.0.1, until it is dropped.
-    ///
-    /// # Errors
-    /// No port is free.
     pub async fn open() -> Result<Self> {
         let opened = home(async {
             let socket = TcpSocket::new_v4()?;
@@ -40,7 +37,6 @@ impl SilentPort {
     }
 
     /// Its number.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -1,11 +1,11 @@
 //! What happens to a call on its way.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::Request;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::addresses::Addresses;
@@ -66,7 +66,7 @@ impl Traffic {
             request: asked.json(),
             response: Value::Null,
         };
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let rules = state
             .watches
             .iter_mut()
@@ -121,7 +121,7 @@ impl Traffic {
         } else if asked.service == "secretsmanager" {
             Reply::of(&self.behind.answer(&asked.operation, asked.json()).await)
         } else {
-            let addresses = self.state().addresses.clone();
+            let addresses = self.state.lock().addresses.clone();
             let form = addresses.asked(&asked.body);
             match self.behind.pass(&asked.service, form).await {
                 Ok(response) => Reply {
@@ -138,19 +138,20 @@ impl Traffic {
             }
         };
         let key = (asked.operation.clone(), asked.body.clone());
-        self.state().remembered.insert(key, reply.clone());
+        self.state.lock().remembered.insert(key, reply.clone());
         reply
     }
 
     fn remembered(&self, asked: &Asked) -> Option<Reply> {
-        self.state()
+        self.state
+            .lock()
             .remembered
             .get(&(asked.operation.clone(), asked.body.clone()))
             .cloned()
     }
 
     fn record(&self, started: Instant, reply: &Result<Reply, Cut>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let Some(call) = state.calls.iter_mut().find(|call| call.started == started) else {
             return;
         };
@@ -165,9 +166,5 @@ impl Traffic {
             .code()
             .map(str::to_owned);
         }
-    }
-
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{OnceLock, PoisonError};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::OnceLock;
 
 use postgres_native_tls::TlsConnector;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{NoTls, TlsConnect};
 use tokio_postgres::{Client, Config};
@@ -34,26 +35,17 @@ pub struct Refused {
 
 impl Postgres {
     /// Runs statements as the administrator, through the socket; the rows of all of them.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn admin(&self, sql: &str) -> Result<Vec<Row>> {
         self.admin_session("postgres").await?.run(sql).await
     }
 
     /// The first column of the first row.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn value(&self, sql: &str) -> Result<Option<String>> {
         let rows = self.admin(sql).await?;
         Ok(rows.into_iter().next().and_then(Row::first))
     }
 
     /// A session of the administrator's in a database.
-    ///
-    /// # Errors
-    /// The server isn't running.
     pub async fn admin_session(&self, database: &str) -> Result<Session> {
         let mut config = Config::new();
         config
@@ -81,9 +73,6 @@ impl Postgres {
     }
 
     /// Logs in as anybody does: over TLS, with the certificate verified.
-    ///
-    /// # Errors
-    /// Turned away, or not reached.
     pub async fn login(
         &self,
         role: &str,
@@ -97,9 +86,6 @@ impl Postgres {
     }
 
     /// Logs in over clear text.
-    ///
-    /// # Errors
-    /// Turned away, or not reached.
     pub async fn login_in_clear(
         &self,
         role: &str,
@@ -111,9 +97,6 @@ impl Postgres {
     }
 
     /// Whether this password is the role's. Only `28P01` says that it isn't.
-    ///
-    /// # Errors
-    /// It can't be told: the server is away, or turns the role down for another reason.
     pub async fn logs_in(&self, role: &str, password: &str, database: &str) -> Result<bool> {
         let login = match self.cluster.options.tls {
             super::Tls::Valid => self.login(role, password, database).await,
@@ -148,20 +131,14 @@ impl Postgres {
             .dbname(database)
             .application_name(APPLICATION)
             .ssl_mode(mode);
-        let this = self.clone();
+        let port = self.port();
         home(async move {
-            let began = this.written();
-            let stream = TcpStream::connect(("127.0.0.1", this.port()))
-                .await
-                .map_err(Refused::unreached)?;
-            let port = stream.local_addr().map_err(Refused::unreached)?.port();
+            let socket = TcpSocket::new_v4().map_err(Refused::unreached)?;
+            socket.bind(OURS).map_err(Refused::unreached)?;
+            let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let stream = socket.connect(server).await;
+            let stream = stream.map_err(Refused::unreached)?;
             let login = config.connect_raw(stream, tls).await;
-            let own = (port, began..this.written());
-            this.cluster
-                .own_logins
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(own);
             let (client, connection) = login.map_err(Refused::from)?;
             drive(connection);
             Ok(Session { client })
@@ -187,9 +164,6 @@ fn connector() -> Result<native_tls::TlsConnector> {
 
 impl Session {
     /// Runs statements; the rows of all of them.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn run(&self, sql: &str) -> Result<Vec<Row>> {
         let messages = self
             .client
@@ -202,7 +176,6 @@ impl Session {
 
 impl Refused {
     /// Whether it was about the password, and nothing else.
-    #[must_use]
     pub fn is_wrong_password(&self) -> bool {
         self.code.as_deref() == Some("28P01")
     }
@@ -259,5 +232,8 @@ where
     drop(spawn(connection));
 }
 
+/// Where our own logins come from: the log tells them from the function's by that.
+const OURS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 0));
+
 /// What our own sessions call themselves.
-pub(super) const APPLICATION: &str = "testbed";
+const APPLICATION: &str = "testbed";

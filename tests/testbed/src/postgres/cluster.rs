@@ -4,31 +4,33 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use nix::sys::signal::Signal;
+use parking_lot::Mutex;
 
 use super::authority::{Authority, Tls};
 use super::options::Options;
 use super::{Cluster, Postgres};
 use crate::background::{blocking, eventually};
 use crate::error::{Context as _, Error, Result};
-use crate::leash::Leash;
-use crate::tools::{Server, server, server_user, template, unpack};
+use crate::tools::{self, server_user, template, unpack};
+use crate::watchdog::Server;
 
 /// Makes the cluster's folder, without starting its server.
 pub(super) fn create(options: Options) -> Result<Postgres> {
-    let server = server(options.version)?;
+    let server = tools::server(options.version)?;
     let template = template(&server)?;
     assemble(&server, options, None, |data| unpack(&template, data))
 }
 
 /// Makes a folder whose data `fill` brings; the authority is the one given, else a new one.
 pub(super) fn assemble(
-    server: &Server,
+    server: &tools::Server,
     options: Options,
     authority: Option<(Vec<u8>, Vec<u8>, Vec<u8>)>,
     fill: impl FnOnce(&Path) -> Result<()>,
@@ -53,8 +55,9 @@ pub(super) fn assemble(
     if let Some(user) = user {
         user.own(&folder)?;
         user.own(&data)?;
+        command.uid(user.uid).gid(user.gid);
     }
-    let leash = Leash::new(folder.clone(), &command, user, Signal::SIGQUIT)?;
+    let process = Server::new(folder.clone(), command, Signal::SIGQUIT);
     fill(&data)?;
     let (ca, certificate, key) = match authority {
         Some(given) => given,
@@ -65,7 +68,7 @@ pub(super) fn assemble(
     place(&data.join("server.key"), &key, 0o600)?;
     place(&data.join("pg_hba.conf"), hba(&options).as_bytes(), 0o600)?;
     let cluster = Cluster {
-        leash: Mutex::new(leash),
+        server: Mutex::new(process),
         folder,
         bin: server.bin.clone(),
         port: free_port()?.into(),
@@ -73,7 +76,6 @@ pub(super) fn assemble(
         major: server.major,
         ca,
         options,
-        own_logins: Mutex::default(),
     };
     Ok(Postgres {
         cluster: Arc::new(cluster),
@@ -82,75 +84,36 @@ pub(super) fn assemble(
 
 impl Postgres {
     /// Stops the server as an operator does (`fast`: sessions are ended). Its data and port stay.
-    ///
-    /// # Errors
-    /// It isn't running.
     pub async fn stop(&self) -> Result<()> {
         let this = self.clone();
-        blocking(move || this.leash().end(Signal::SIGINT)).await
+        blocking(move || this.cluster.server.lock().end(Signal::SIGINT)).await
     }
 
     /// Ends the server as a crash does: nothing is written, sessions are cut.
-    ///
-    /// # Errors
-    /// It isn't running.
     pub async fn crash(&self) -> Result<()> {
         let this = self.clone();
-        blocking(move || this.leash().end(Signal::SIGQUIT)).await
+        blocking(move || this.cluster.server.lock().end(Signal::SIGQUIT)).await
     }
 
     /// Starts the stopped server again and returns when it answers.
-    ///
-    /// # Errors
-    /// Its log says why it doesn't start.
     pub async fn start_again(&self) -> Result<()> {
         self.launch().await
     }
 
     /// `stop`, then `start_again`.
-    ///
-    /// # Errors
-    /// As theirs.
     pub async fn restart(&self) -> Result<()> {
         self.stop().await?;
         self.launch().await
     }
 
-    /// Freezes the server: it takes connections, and stays silent on new ones.
-    ///
-    /// # Errors
-    /// It isn't running.
-    pub fn freeze(&self) -> Result<()> {
-        self.leash().signal(Signal::SIGSTOP)
-    }
-
-    /// Lets a frozen server go on.
-    ///
-    /// # Errors
-    /// It isn't running.
-    pub fn thaw(&self) -> Result<()> {
-        self.leash().signal(Signal::SIGCONT)
-    }
-
-    /// Has the server read its configuration again.
-    ///
-    /// # Errors
-    /// It isn't running.
-    pub async fn reload(&self) -> Result<()> {
-        self.admin("SELECT pg_reload_conf()").await.map(drop)
-    }
-
     /// Changes settings of a running server, as `ALTER SYSTEM` does.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn set(&self, name: &str, value: &str) -> Result<()> {
         self.admin(&format!(
             "ALTER SYSTEM SET {name} = '{}'",
             value.replace('\'', "''")
         ))
         .await?;
-        self.reload().await
+        self.admin("SELECT pg_reload_conf()").await.map(drop)
     }
 
     /// Starts the server on a port that is free and waits until it answers.
@@ -184,7 +147,7 @@ impl Postgres {
                 this.configuration().as_bytes(),
                 0o600,
             )?;
-            this.leash().start()
+            this.cluster.server.lock().start()
         })
         .await
     }
@@ -192,7 +155,7 @@ impl Postgres {
     async fn run(&self) -> Result<()> {
         self.start_unseen().await?;
         eventually("PostgreSQL to answer", async || {
-            if !self.leash().is_alive() {
+            if !self.cluster.server.lock().is_alive() {
                 return Err(Error::new(format!(
                     "PostgreSQL does not start:\n{}",
                     self.log()
@@ -241,7 +204,7 @@ fn hba(options: &Options) -> String {
     for line in &options.hba {
         let _ = writeln!(text, "{line}");
     }
-    text + "hostssl all all 127.0.0.1/32 scram-sha-256\nhostnossl all all 127.0.0.1/32 scram-sha-256\n"
+    text + "hostssl all all 127.0.0.0/8 scram-sha-256\nhostnossl all all 127.0.0.0/8 scram-sha-256\n"
 }
 
 /// A port that was free a moment ago.
@@ -278,5 +241,5 @@ log_connections = on
 log_disconnections = on
 log_statement = all
 # Names come last, in an order that their contents can't upset.
-log_line_prefix = '%m [%p] %e app=%a db=%d user=%u '
+log_line_prefix = '%m [%p] %e host=%h db=%d user=%u '
 ";

@@ -1,8 +1,5 @@
 //! What the server's log says of those who came.
 
-use std::collections::BTreeSet;
-use std::sync::PoisonError;
-
 use super::Postgres;
 use crate::error::Result;
 
@@ -51,47 +48,32 @@ pub struct Statement {
 
 impl Postgres {
     /// Where the log ends now.
-    #[must_use]
     pub fn mark(&self) -> Mark {
         Mark(self.log().len())
     }
 
     /// Empties the log: a long search would drown in it. Marks made before are worthless from now on.
     pub fn forget(&self) {
-        self.leash().forget();
-        self.cluster
-            .own_logins
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
-
-    /// How long the log is, in bytes.
-    pub(super) fn written(&self) -> usize {
-        self.leash().written()
+        self.cluster.server.lock().forget_log();
     }
 
     /// The whole log.
-    #[must_use]
     pub fn log(&self) -> String {
-        self.leash().log()
+        self.cluster.server.lock().log()
     }
 
     /// The log from `mark` on.
-    #[must_use]
     pub fn log_since(&self, mark: Mark) -> String {
         let mut log = self.log();
         log.split_off(mark.0.min(log.len()))
     }
 
     /// The sessions over TCP since `mark`, the testbed's own left out.
-    #[must_use]
     pub fn visitors(&self, since: Mark) -> Vec<Connection> {
         self.visits(since).0
     }
 
     /// Those that a role had.
-    #[must_use]
     pub fn connections(&self, role: &str, since: Mark) -> Vec<Connection> {
         let mut all = self.visitors(since);
         all.retain(|connection| connection.role == role);
@@ -99,7 +81,6 @@ impl Postgres {
     }
 
     /// How often a role was turned away since `mark`, the testbed's own attempts left out.
-    #[must_use]
     pub fn refusals(&self, role: &str, since: Mark) -> Vec<Refusal> {
         let mut all = self.visits(since).1;
         all.retain(|refusal| refusal.role == role);
@@ -107,103 +88,50 @@ impl Postgres {
     }
 
     /// The statements that a role sent over TCP since `mark`, in order, the testbed's own left out.
-    #[must_use]
     pub fn statements(&self, role: &str, since: Mark) -> Vec<Statement> {
-        let visitors: BTreeSet<u32> = self
-            .connections(role, since)
-            .iter()
-            .map(|one| one.pid)
-            .collect();
-        let log = self.log_since(since);
-        entries(&log)
-            .filter(|entry| visitors.contains(&entry.pid))
-            .filter_map(Entry::statement)
-            .collect()
+        let mut all = self.foreign_statements(since);
+        all.retain(|statement| statement.role == role);
+        all
     }
 
-    /// The statements of all sessions since `mark` that don't call themselves the testbed's, in order.
-    #[must_use]
+    /// The same of everybody.
     pub fn foreign_statements(&self, since: Mark) -> Vec<Statement> {
         let log = self.log_since(since);
-        entries(&log)
-            .filter(|entry| entry.application != super::client::APPLICATION)
-            .filter_map(Entry::statement)
-            .collect()
+        foreign(&log).filter_map(Entry::statement).collect()
     }
 
     /// What `pg_stat_statements` remembers, of everybody.
-    ///
-    /// # Errors
-    /// It isn't loaded.
     pub async fn stat_statements(&self) -> Result<Vec<String>> {
         let rows = self.admin("SELECT query FROM pg_stat_statements").await?;
-        Ok(rows
-            .iter()
-            .map(|row| row.text("query").unwrap_or_default().to_owned())
-            .collect())
+        let queries = rows.iter().filter_map(|row| row.text("query"));
+        Ok(queries.map(str::to_owned).collect())
     }
 
-    /// Who was let in and who wasn't, over TCP, by the pid that received them.
+    /// Who was let in and who wasn't, over TCP.
     fn visits(&self, since: Mark) -> (Vec<Connection>, Vec<Refusal>) {
-        let own: Vec<_> = self
-            .cluster
-            .own_logins
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .filter(|(_, login)| login.end > since.0)
-            .cloned()
-            .collect();
         let log = self.log_since(since);
-        let mut visitors: Vec<Connection> = Vec::new();
-        let (mut inside, mut refusals) = (Vec::new(), Vec::new());
-        for entry in entries(&log) {
-            if let Some(from) = entry.message.strip_prefix("connection received: host=") {
-                let port = from
-                    .rsplit("port=")
-                    .next()
-                    .and_then(|port| port.parse().ok());
-                let at = since.0 + entry.at;
-                let is_own = own
-                    .iter()
-                    .any(|(of, login)| port == Some(*of) && login.contains(&at));
-                if port.is_some() && !is_own {
-                    visitors.push(Connection {
-                        pid: entry.pid,
-                        ..Connection::default()
-                    });
-                }
-                continue;
-            }
-            let Some(at) = visitors.iter().rposition(|one| one.pid == entry.pid) else {
-                note_end(&mut inside, &entry);
-                continue;
-            };
-            if let Some(session) = entry.message.strip_prefix("connection authorized: ") {
-                let pid = visitors.remove(at).pid;
+        let mut inside: Vec<Connection> = Vec::new();
+        let mut refusals = Vec::new();
+        for entry in foreign(&log) {
+            let mut sessions = inside.iter_mut().rev();
+            let session = sessions.find(|one| one.pid == entry.pid && !one.ended);
+            if let Some(text) = entry.message.strip_prefix("connection authorized: ") {
                 inside.push(Connection {
-                    pid,
+                    pid: entry.pid,
                     role: entry.role.to_owned(),
-                    ..session_of(session)
+                    ..session_of(text)
                 });
+            } else if let Some(session) = session {
+                session.ended = entry.message.starts_with("disconnection: ");
             } else if entry.severity == "FATAL" {
-                visitors.remove(at);
-                let (code, message) = (entry.code.to_owned(), entry.message);
                 refusals.push(Refusal {
                     role: entry.role.to_owned(),
-                    code,
-                    message,
+                    code: entry.code.to_owned(),
+                    message: entry.message,
                 });
             }
         }
         (inside, refusals)
-    }
-}
-
-fn note_end(inside: &mut [Connection], entry: &Entry<'_>) {
-    let connection = inside.iter_mut().rev().find(|one| one.pid == entry.pid);
-    if let Some(connection) = connection.filter(|_| entry.message.starts_with("disconnection: ")) {
-        connection.ended = true;
     }
 }
 
@@ -227,14 +155,17 @@ fn session_of(text: &str) -> Connection {
 
 /// One message of the log.
 struct Entry<'a> {
-    /// Where in the log it begins.
-    at: usize,
     pid: u32,
     code: &'a str,
-    application: &'a str,
+    host: &'a str,
     role: &'a str,
     severity: &'a str,
     message: String,
+}
+
+/// The messages about those who came through a gate.
+fn foreign(log: &str) -> impl Iterator<Item = Entry<'_>> {
+    entries(log).filter(|entry| entry.host == "127.0.0.1")
 }
 
 /// The log's messages, each with its continuation lines, which begin with a tab.
@@ -242,9 +173,7 @@ fn entries(log: &str) -> impl Iterator<Item = Entry<'_>> {
     let mut lines = log.lines().peekable();
     std::iter::from_fn(move || {
         loop {
-            let line = lines.next()?;
-            let at = line.as_ptr().addr() - log.as_ptr().addr();
-            let Some(mut entry) = Entry::of(at, line) else {
+            let Some(mut entry) = Entry::of(lines.next()?) else {
                 continue;
             };
             while let Some(more) = lines.next_if(|line| line.starts_with('\t')) {
@@ -257,20 +186,19 @@ fn entries(log: &str) -> impl Iterator<Item = Entry<'_>> {
 }
 
 impl<'a> Entry<'a> {
-    /// `2026-01-01 00:00:00.000 UTC [1] 00000 app=… db=… user=… LOG:  message`, as `log_line_prefix` has it.
-    fn of(at: usize, line: &'a str) -> Option<Self> {
+    /// `2026-01-01 00:00:00.000 UTC [1] 00000 host=… db=… user=… LOG:  message`, as `log_line_prefix` has it.
+    fn of(line: &'a str) -> Option<Self> {
         let (_, rest) = line.split_once(" [")?;
         let (pid, rest) = rest.split_once("] ")?;
-        let (code, rest) = rest.split_once(" app=")?;
-        let (application, rest) = rest.split_once(" db=")?;
+        let (code, rest) = rest.split_once(" host=")?;
+        let (host, rest) = rest.split_once(" db=")?;
         let (_, rest) = rest.split_once(" user=")?;
         let (head, message) = rest.split_once(":  ")?;
         let (role, severity) = head.rsplit_once(' ')?;
         Some(Self {
-            at,
             pid: pid.parse().ok()?,
             code,
-            application,
+            host,
             role,
             severity,
             message: message.to_owned(),

@@ -9,11 +9,11 @@ mod roles;
 mod row;
 mod standby;
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 pub use self::authority::Tls;
@@ -25,7 +25,7 @@ pub use self::roles::Verifier;
 pub(crate) use self::roles::quoted;
 pub use self::row::Row;
 use crate::error::Result;
-use crate::leash::Leash;
+use crate::watchdog::Server;
 
 /// A running cluster. Clones are the same cluster, which ends with the last of them.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct Postgres {
 
 #[derive(Debug)]
 struct Cluster {
-    leash: Mutex<Leash>,
+    server: Mutex<Server>,
     folder: PathBuf,
     bin: PathBuf,
     port: AtomicU16,
@@ -43,23 +43,16 @@ struct Cluster {
     major: u16,
     ca: Vec<u8>,
     options: Options,
-    /// The ports that our own logins came from, each with the part of the log in which it was theirs; the log's readers
-    /// leave them out.
-    own_logins: Mutex<Vec<(u16, Range<usize>)>>,
 }
 
 impl Postgres {
     /// What a cluster is to be like; `start` starts it.
-    #[must_use]
     pub fn options() -> Options {
         Options::default()
     }
 
     /// The cluster for tests that need nothing special, one per process: every statement logged,
     /// `pg_stat_statements` loaded.
-    ///
-    /// # Errors
-    /// As for [`Options::start`].
     pub async fn shared() -> Result<Self> {
         static SHARED: OnceCell<Postgres> = OnceCell::const_new();
         SHARED
@@ -69,51 +62,32 @@ impl Postgres {
     }
 
     /// The name that its certificate holds.
-    #[must_use]
     pub fn host(&self) -> &'static str {
         "localhost"
     }
 
     /// Where it listens, on 127.0.0.1.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.cluster.port.load(Ordering::Relaxed)
     }
 
     /// `15.18`
-    #[must_use]
     pub fn version(&self) -> &str {
         &self.cluster.version
     }
 
     /// `15`
-    #[must_use]
     pub fn major(&self) -> u16 {
         self.cluster.major
     }
 
     /// A PEM file with the certificate authority, which every user of this machine may read.
-    #[must_use]
     pub fn ca_pem_path(&self) -> PathBuf {
         self.cluster.folder.join("ca.pem")
     }
 
-    /// The same as text.
-    #[must_use]
-    pub fn ca_pem(&self) -> String {
-        String::from_utf8_lossy(&self.cluster.ca).into_owned()
-    }
-
     /// The folder of its Unix socket, through which `postgres` may do anything.
-    #[must_use]
     pub fn socket_folder(&self) -> &Path {
         &self.cluster.folder
-    }
-
-    fn leash(&self) -> MutexGuard<'_, Leash> {
-        self.cluster
-            .leash
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,44 +18,36 @@ pub struct Options {
 
 impl Options {
     /// A major version, 13 to 18.
-    #[must_use]
     pub fn version(mut self, major: u16) -> Self {
         self.version = Some(major);
         self
     }
 
     /// A line of `postgresql.conf`; later ones win.
-    #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// A line of `pg_hba.conf`, before the ones that are there.
-    #[must_use]
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.to_owned());
         self
     }
 
     /// What the server shows to those who ask for TLS.
-    #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
         self
     }
 
     /// Loads `pg_stat_statements`, in the database `postgres`.
-    #[must_use]
     pub fn statements(mut self) -> Self {
         self.statements = true;
         self
     }
 
     /// Starts the cluster, and returns when it answers.
-    ///
-    /// # Errors
-    /// No server can be had, or it doesn't start: its log says why.
     pub async fn start(self) -> Result<Postgres> {
         let postgres = blocking(move || cluster::create(self)).await?;
         postgres.launch().await?;

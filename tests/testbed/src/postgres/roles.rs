@@ -17,7 +17,6 @@ pub enum Verifier {
 
 impl Verifier {
     /// The text that stands for `password`; every call's is another with `Scram`.
-    #[must_use]
     pub fn of(self, role: &str, password: &str) -> String {
         match self {
             Self::Md5 => password::md5(password.as_bytes(), role),
@@ -28,9 +27,6 @@ impl Verifier {
 
 impl Postgres {
     /// Makes a role that logs in with `password`, which shows in no log.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn create_role(&self, role: &str, password: &str) -> Result<()> {
         self.admin(&format!("CREATE ROLE {} LOGIN", quoted(role)))
             .await?;
@@ -38,9 +34,6 @@ impl Postgres {
     }
 
     /// Gives a role a password, in the form that the server's `password_encryption` asks for.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn set_password(&self, role: &str, password: &str) -> Result<()> {
         let form = match self.value("SHOW password_encryption").await?.as_deref() {
             Some("md5") => Verifier::Md5,
@@ -50,9 +43,6 @@ impl Postgres {
     }
 
     /// Gives a role a verifier.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn set_verifier(&self, role: &str, verifier: &str) -> Result<()> {
         self.admin(&format!(
             "ALTER ROLE {} PASSWORD '{verifier}'",
@@ -63,9 +53,6 @@ impl Postgres {
     }
 
     /// The verifier that the server has for a role.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn verifier(&self, role: &str) -> Result<Option<String>> {
         let role = role.replace('\'', "''");
         self.value(&format!(
@@ -76,7 +63,6 @@ impl Postgres {
 }
 
 /// A name as an identifier in SQL.
-#[must_use]
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -10,7 +10,6 @@ pub struct Row {
 
 impl Row {
     /// A column's text; none where it is null or there is no such column.
-    #[must_use]
     pub fn text(&self, column: &str) -> Option<&str> {
         self.columns
             .iter()
@@ -20,7 +19,6 @@ impl Row {
     }
 
     /// All columns, null being empty.
-    #[must_use]
     pub fn texts(&self) -> Vec<&str> {
         self.columns
             .iter()

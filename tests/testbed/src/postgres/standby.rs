@@ -13,9 +13,6 @@ use crate::tools::{Server, run, server_user};
 
 impl Postgres {
     /// Starts a streaming replica, read-only, with the same authority, roles and passwords, on a port of its own.
-    ///
-    /// # Errors
-    /// It doesn't start: its log says why.
     pub async fn standby(&self) -> Result<Self> {
         let (begin, end) = if self.major() < 15 {
             (
@@ -47,9 +44,6 @@ impl Postgres {
 
     /// Restarts the server as a replica that follows nobody: read-only, or, unless `hot`, turning everybody away as
     /// during a start (57P03). `lead` ends it.
-    ///
-    /// # Errors
-    /// It isn't running, or doesn't start.
     pub async fn follow_nobody(&self, hot: bool) -> Result<()> {
         self.stop().await?;
         let data = self.cluster.folder.join("data");
@@ -70,9 +64,6 @@ impl Postgres {
     }
 
     /// Ends `follow_nobody`: the server takes writes again.
-    ///
-    /// # Errors
-    /// It doesn't start.
     pub async fn lead(&self) -> Result<()> {
         self.stop().await?;
         let data = self.cluster.folder.join("data");
@@ -82,18 +73,7 @@ impl Postgres {
         self.start_again().await
     }
 
-    /// Ends a replica's following: it takes writes from now on.
-    ///
-    /// # Errors
-    /// It is no replica.
-    pub async fn promote(&self) -> Result<()> {
-        self.admin("SELECT pg_promote()").await.map(drop)
-    }
-
     /// Waits until this replica has all that `primary` has written so far.
-    ///
-    /// # Errors
-    /// It doesn't get there within ten seconds.
     pub async fn catch_up_with(&self, primary: &Self) -> Result<()> {
         let written = primary
             .value("SELECT pg_current_wal_lsn()")

@@ -23,26 +23,17 @@ pub struct Secret {
 
 impl SecretsManager {
     /// Any operation, as a client would call it; the answer's body.
-    ///
-    /// # Errors
-    /// The error that Secrets Manager answers, with its code.
     pub async fn call(&self, operation: &str, body: Value) -> Result<Value> {
         self.answer(operation, body).await.success(operation)
     }
 
     /// Makes a secret with a first value, `AWSCURRENT`.
-    ///
-    /// # Errors
-    /// The name is taken.
     pub async fn create_secret(&self, name: &str, value: &str) -> Result<Secret> {
         self.create_with(name, json!({ "Name": name, "SecretString": value }))
             .await
     }
 
     /// The same with a binary value.
-    ///
-    /// # Errors
-    /// The name is taken.
     pub async fn create_binary_secret(&self, name: &str, value: &[u8]) -> Result<Secret> {
         self.create_with(
             name,
@@ -54,9 +45,6 @@ impl SecretsManager {
     /// Begins a rotation as the service does: a new version, `AWSPENDING`, without a value. Its name is the event's token.
     ///
     /// What an earlier rotation left on the current version is tidied first; a label left on another version moves.
-    ///
-    /// # Errors
-    /// There is no such secret, or it is scheduled for deletion.
     pub async fn stage_pending(&self, secret: &Secret) -> Result<String> {
         self.tidy(secret).await?;
         let token = new_token();
@@ -83,9 +71,6 @@ impl SecretsManager {
     }
 
     /// Stages a copy of the current value, as `RotateImmediately=false` does before `testSecret` alone.
-    ///
-    /// # Errors
-    /// As for `stage_pending`.
     pub async fn stage_pending_with_copy(&self, secret: &Secret) -> Result<String> {
         let current = self
             .value(secret, "AWSCURRENT")
@@ -97,9 +82,6 @@ impl SecretsManager {
     }
 
     /// Takes `AWSPENDING` off the version that has become current, as the service does after a rotation.
-    ///
-    /// # Errors
-    /// There is no such secret.
     pub async fn tidy(&self, secret: &Secret) -> Result<()> {
         let labels = self.labels(secret).await?;
         if holder(&labels, "AWSPENDING")
@@ -111,9 +93,6 @@ impl SecretsManager {
     }
 
     /// Writes a value by hand; the version's name.
-    ///
-    /// # Errors
-    /// The version has another value already.
     pub async fn put_value(
         &self,
         secret: &Secret,
@@ -135,9 +114,6 @@ impl SecretsManager {
     }
 
     /// The text of the version that has a label, or a name; none where there is no such version or it has no text.
-    ///
-    /// # Errors
-    /// Secrets Manager doesn't answer.
     pub async fn value(&self, secret: &Secret, version: &str) -> Result<Option<String>> {
         let by = if version.len() >= 32 {
             "VersionId"
@@ -161,9 +137,6 @@ impl SecretsManager {
     }
 
     /// Which labels each version has.
-    ///
-    /// # Errors
-    /// There is no such secret.
     pub async fn labels(&self, secret: &Secret) -> Result<Labels> {
         let described = self
             .call("DescribeSecret", json!({ "SecretId": secret.arn }))
@@ -176,9 +149,6 @@ impl SecretsManager {
     }
 
     /// Moves a label to a version, from wherever it is.
-    ///
-    /// # Errors
-    /// There is no such version.
     pub async fn move_label(&self, secret: &Secret, label: &str, to: &str) -> Result<()> {
         let mut request =
             json!({ "SecretId": secret.arn, "VersionStage": label, "MoveToVersionId": to });
@@ -192,9 +162,6 @@ impl SecretsManager {
     }
 
     /// Takes a label away; nothing where no version has it.
-    ///
-    /// # Errors
-    /// It is `AWSCURRENT`.
     pub async fn remove_label(&self, secret: &Secret, label: &str) -> Result<()> {
         let labels = self.labels(secret).await?;
         let Some(from) = holder(&labels, label) else {
@@ -208,9 +175,6 @@ impl SecretsManager {
     }
 
     /// Schedules a secret for deletion.
-    ///
-    /// # Errors
-    /// There is no such secret.
     pub async fn delete_secret(&self, secret: &Secret) -> Result<()> {
         self.call(
             "DeleteSecret",
@@ -221,13 +185,10 @@ impl SecretsManager {
     }
 
     /// Deletes a secret at once, and forgets it: moto looks through all of them for one.
-    ///
-    /// # Errors
-    /// There is no such secret.
     pub async fn forget(&self, secret: &Secret) -> Result<()> {
         let now = json!({ "SecretId": secret.arn, "ForceDeleteWithoutRecovery": true });
         self.call("DeleteSecret", now).await?;
-        let mut known = self.known();
+        let mut known = self.inner.known.lock();
         known.created.retain(|(arn, _), _| *arn != secret.arn);
         known.values.retain(|(arn, _)| *arn != secret.arn);
         known.rotation_enabled.remove(&secret.arn);
@@ -236,15 +197,14 @@ impl SecretsManager {
 
     /// Says what `RotationEnabled` is from now on; none leaves the field out.
     pub fn rotation_enabled(&self, secret: &Secret, enabled: Option<bool>) {
-        self.known()
+        self.inner
+            .known
+            .lock()
             .rotation_enabled
             .insert(secret.arn.clone(), enabled);
     }
 
     /// Tags a secret.
-    ///
-    /// # Errors
-    /// There is no such secret.
     pub async fn tag(&self, secret: &Secret, key: &str, value: &str) -> Result<()> {
         let tags = json!({ "SecretId": secret.arn, "Tags": [{ "Key": key, "Value": value }] });
         self.call("TagResource", tags).await.map(drop)

@@ -9,8 +9,9 @@ mod service;
 mod stages;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 pub use self::console::{Labels, Secret};
@@ -46,9 +47,6 @@ struct Known {
 
 impl SecretsManager {
     /// Starts one and returns when it answers.
-    ///
-    /// # Errors
-    /// moto can't be had, or doesn't start.
     pub async fn start() -> Result<Self> {
         let moto = Moto::start().await?;
         Ok(Self {
@@ -61,9 +59,6 @@ impl SecretsManager {
     }
 
     /// The one for tests that use secrets of different names, one per process.
-    ///
-    /// # Errors
-    /// As for [`SecretsManager::start`].
     pub async fn shared() -> Result<Self> {
         static SHARED: OnceCell<SecretsManager> = OnceCell::const_new();
         SHARED.get_or_try_init(Self::start).await.cloned()
@@ -71,18 +66,13 @@ impl SecretsManager {
 
     /// Every value that a secret has had in any version.
     pub(crate) fn values(&self, arn: &str) -> Vec<String> {
-        self.known()
+        self.inner
+            .known
+            .lock()
             .values
             .iter()
             .filter(|(of, _)| of == arn)
             .map(|(_, value)| value.clone())
             .collect()
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.inner
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

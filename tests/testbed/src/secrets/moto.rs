@@ -2,21 +2,21 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response};
 use nix::sys::signal::Signal;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
 use crate::background::{blocking, eventually};
 use crate::error::{Context as _, Error, Result};
 use crate::http::exchange;
-use crate::leash::Leash;
 use crate::postgres::free_port;
 use crate::tools;
+use crate::watchdog::Server;
 
 /// A running server.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Moto {
     creating: RwLock<()>,
     reads: Mutex<Reads>,
     /// Ends the server when dropped.
-    leash: Mutex<Leash>,
+    server: Mutex<Server>,
 }
 
 /// What Secrets Manager answers to one operation.
@@ -80,21 +80,21 @@ impl Moto {
         // By its ARN alone: under its other names nobody would know when it changes.
         let secret = secret.filter(|secret| secret.starts_with("arn:"));
         if !READS.contains(&operation) {
-            self.reads().forget(secret);
+            self.reads.lock().forget(secret);
             let answer = self.ask(operation, body).await;
-            self.reads().forget(secret);
+            self.reads.lock().forget(secret);
             return answer;
         }
         let Some(secret) = secret else {
             return self.ask(operation, body).await;
         };
         let question = format!("{operation} {body}");
-        let (known, changes) = self.reads().of(secret, &question);
+        let (known, changes) = self.reads.lock().of(secret, &question);
         if let Some(answer) = known {
             return Ok(answer);
         }
         let answer = self.ask(operation, body).await?;
-        self.reads().note(secret, question, &answer, changes);
+        self.reads.lock().note(secret, question, &answer, changes);
         Ok(answer)
     }
 
@@ -137,7 +137,7 @@ impl Moto {
     }
 
     async fn attempt() -> Result<Option<Self>> {
-        let (leash, port) = blocking(|| {
+        let (server, port) = blocking(|| {
             let port = free_port()?;
             let folder = tempfile::Builder::new()
                 .prefix("testbed-")
@@ -146,39 +146,31 @@ impl Moto {
                 .keep();
             let mut command = tools::moto()?;
             command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
-            let mut leash = Leash::new(folder, &command, None, Signal::SIGKILL)?;
-            leash.start()?;
-            Ok::<_, Error>((leash, port))
+            let mut server = Server::new(folder, command, Signal::SIGKILL);
+            server.start()?;
+            Ok::<_, Error>((server, port))
         })
         .await?;
         let moto = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             creating: RwLock::default(),
             reads: Mutex::default(),
-            leash: Mutex::new(leash),
+            server: Mutex::new(server),
         };
         eventually("moto to answer", async || {
-            if moto.leash().is_alive() {
+            if moto.server.lock().is_alive() {
                 let answer = moto.call("ListSecrets", &json!({})).await;
                 return Ok(answer
                     .is_ok_and(|answer| answer.status == 200)
                     .then_some(true));
             }
-            match moto.leash().log() {
+            match moto.server.lock().log() {
                 log if log.contains("in use") => Ok(Some(false)),
                 log => Err(Error::new(format!("moto does not start:\n{log}"))),
             }
         })
         .await
         .map(|started| started.then_some(moto))
-    }
-
-    fn reads(&self) -> MutexGuard<'_, Reads> {
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn leash(&self) -> MutexGuard<'_, Leash> {
-        self.leash.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

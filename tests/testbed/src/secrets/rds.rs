@@ -9,9 +9,6 @@ use crate::error::{Error, Result};
 
 impl SecretsManager {
     /// Any action of RDS's query API with its parameters; the answer's XML.
-    ///
-    /// # Errors
-    /// The error that RDS answers.
     pub async fn rds(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
         let mut form = format!("Action={action}&Version=2014-10-31");
         for (name, value) in parameters {
@@ -29,9 +26,6 @@ impl SecretsManager {
     }
 
     /// Makes an instance that listens on `port`; moto gives it an endpoint.
-    ///
-    /// # Errors
-    /// The name is taken.
     pub async fn create_db_instance(
         &self,
         name: &str,
@@ -64,9 +58,6 @@ impl SecretsManager {
     }
 
     /// Makes an instance that follows another one.
-    ///
-    /// # Errors
-    /// There is no such instance.
     pub async fn create_db_replica(&self, name: &str, of: &str) -> Result<()> {
         let parameters = [
             ("DBInstanceIdentifier", name),
@@ -78,9 +69,6 @@ impl SecretsManager {
     }
 
     /// Makes an Aurora cluster without instances, whose endpoints listen on `port`.
-    ///
-    /// # Errors
-    /// The name is taken.
     pub async fn create_db_cluster(&self, name: &str, port: u16) -> Result<()> {
         let port = port.to_string();
         let parameters = [

@@ -61,7 +61,7 @@ impl SecretsManager {
     pub(super) async fn describe(&self, body: &Value) -> Result<Answer> {
         let mut answer = self.inner.moto.call("DescribeSecret", body).await?;
         let told = text(&answer.body, "ARN")
-            .and_then(|arn| self.known().rotation_enabled.get(arn).copied());
+            .and_then(|arn| self.inner.known.lock().rotation_enabled.get(arn).copied());
         if let (Some(told), Some(fields)) = (told, answer.body.as_object_mut()) {
             fields.remove("RotationEnabled");
             fields.extend(told.map(|enabled| ("RotationEnabled".to_owned(), Value::Bool(enabled))));
@@ -216,7 +216,7 @@ impl SecretsManager {
     }
 
     fn learn(&self, arn: &str, version: &str, body: &Value) {
-        let mut known = self.known();
+        let mut known = self.inner.known.lock();
         known
             .created
             .entry((arn.to_owned(), version.to_owned()))
@@ -232,14 +232,18 @@ impl SecretsManager {
 
     /// Notes when a version came to be that the service has made.
     pub(super) fn note_version(&self, arn: &str, version: &str) {
-        self.known()
+        self.inner
+            .known
+            .lock()
             .created
             .insert((arn.to_owned(), version.to_owned()), now());
     }
 
     /// When a version came to be.
     pub(super) fn created(&self, arn: &str, version: &str) -> Option<f64> {
-        self.known()
+        self.inner
+            .known
+            .lock()
             .created
             .get(&(arn.to_owned(), version.to_owned()))
             .copied()

@@ -9,25 +9,21 @@ mod user;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+
+use parking_lot::Mutex;
 
 pub(crate) use self::command::{found, run};
 pub(crate) use self::postgresql::{Server, server, template, unpack};
 pub(crate) use self::python::{moto, shell};
-pub(crate) use self::user::{ServerUser, server_user};
+pub(crate) use self::user::server_user;
 use crate::error::{Context as _, Result};
 
 /// Hands each line of progress to `tell` instead of the terminal's standard error.
 pub fn on_progress(tell: impl Fn(&str) + Send + 'static) {
-    if let Ok(mut listener) = LISTENER.lock() {
-        *listener = Some(Box::new(tell));
-    }
+    *LISTENER.lock() = Some(Box::new(tell));
 }
 
 /// Finds or fetches everything ahead of time: the server of each of `majors` (none: the default one) and moto.
-///
-/// # Errors
-/// What is missing, and the command that installs it.
 pub async fn prepare(majors: &[u16]) -> Result<()> {
     let wanted: Vec<_> = if majors.is_empty() {
         vec![None]
@@ -46,7 +42,7 @@ pub async fn prepare(majors: &[u16]) -> Result<()> {
 /// Says what takes time, once, where a person or `on_progress` sees it.
 pub(crate) fn progress(line: &str) {
     match LISTENER.lock().as_deref() {
-        Ok(Some(tell)) => tell(line),
+        Some(tell) => tell(line),
         // Not `eprintln!`, which the test harness would keep to itself.
         _ => drop(writeln!(std::io::stderr(), "testbed: {line}")),
     }

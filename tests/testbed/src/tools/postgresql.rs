@@ -6,15 +6,14 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
-use nix::sys::signal::Signal;
 use openssl::base64::encode_block;
 use openssl::hash::{MessageDigest, hash};
+use parking_lot::Mutex;
 
 use super::{cache, found, once, progress, python, run, server_user};
 use crate::error::{Context as _, Error, Result};
-use crate::leash::Leash;
+use crate::watchdog;
 
 /// A PostgreSQL server's programs, where the server's user can run them.
 #[derive(Clone, Debug)]
@@ -28,9 +27,7 @@ pub(crate) struct Server {
 /// The server of a major version; without one `TESTBED_POSTGRES`, else the newest installed, else the newest there is.
 pub(crate) fn server(major: Option<u16>) -> Result<Server> {
     static FOUND: Mutex<BTreeMap<Option<u16>, Server>> = Mutex::new(BTreeMap::new());
-    let mut servers = FOUND
-        .lock()
-        .map_err(|_| Error::new("an earlier look for PostgreSQL panicked"))?;
+    let mut servers = FOUND.lock();
     if let Some(server) = servers.get(&major) {
         return Ok(server.clone());
     }
@@ -221,10 +218,7 @@ fn runnable(server: Server) -> Result<Server> {
         .tempdir_in("/tmp")
         .context("could not use /tmp")?
         .keep();
-    let leash = Leash::new(home.clone(), &Command::new("true"), None, Signal::SIGKILL)?;
-    if let Ok(mut copies) = COPIES.lock() {
-        copies.push(leash);
-    }
+    watchdog::remove(&home);
     fs::set_permissions(&home, fs::Permissions::from_mode(0o755))
         .context("could not open a folder")?;
     run(Command::new("cp")
@@ -237,8 +231,6 @@ fn runnable(server: Server) -> Result<Server> {
         ..server
     })
 }
-
-static COPIES: Mutex<Vec<Leash>> = Mutex::new(Vec::new());
 
 const OLDEST: u16 = 13;
 const NEWEST: u16 = 18;

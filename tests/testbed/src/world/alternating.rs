@@ -36,9 +36,6 @@ pub enum Superuser {
 
 impl Superuser {
     /// As `TESTBED_SUPERUSER` says: `SUPERUSER`, or `CREATEROLE`, the default.
-    ///
-    /// # Errors
-    /// It says something else.
     pub fn chosen() -> Result<Self> {
         match std::env::var("TESTBED_SUPERUSER").as_deref() {
             Ok("SUPERUSER") => Ok(Self::Full),
@@ -73,17 +70,11 @@ impl Superuser {
 
 impl Builder {
     /// Starts it with the superuser that was chosen for the run.
-    ///
-    /// # Errors
-    /// As for `start`.
     pub async fn alternating(self) -> Result<Alternating> {
         self.alternating_by(Superuser::chosen()?).await
     }
 
     /// Starts it with a superuser of this kind, whose secret `masterarn` names, behind the value's last key.
-    ///
-    /// # Errors
-    /// As for `start`.
     pub async fn alternating_by(mut self, kind: Superuser) -> Result<Alternating> {
         let postgres = match self.postgres.take() {
             Some(postgres) => postgres,
@@ -124,9 +115,6 @@ impl Builder {
 
 impl World {
     /// A world of each strategy, for what both promise: a single user's, then alternating users'.
-    ///
-    /// # Errors
-    /// As for `Builder::start`.
     pub async fn of_each_strategy(builder: impl Fn() -> Builder) -> Result<[Self; 2]> {
         let single = builder().start().await?;
         Ok([single, builder().alternating().await?.world])
@@ -135,9 +123,6 @@ impl World {
 
 impl Alternating {
     /// Writes the superuser's secret, with changes.
-    ///
-    /// # Errors
-    /// Secrets Manager refuses.
     pub async fn name_superuser(&self, edit: impl FnOnce(&mut Value)) -> Result<()> {
         let mut value = json!({
             "engine": "postgres", "host": self.world.postgres.host(), "port": self.world.db.port(),
@@ -150,15 +135,11 @@ impl Alternating {
     }
 
     /// The name of the second role.
-    #[must_use]
     pub fn clone_role(&self) -> String {
         format!("{}_clone", self.world.role)
     }
 
     /// The role and the password of `AWSCURRENT`.
-    ///
-    /// # Errors
-    /// There are none.
     pub async fn current(&self) -> Result<(String, String)> {
         self.world.credentials("AWSCURRENT").await
     }

@@ -1,9 +1,10 @@
 //! What a world is made of.
 
 use std::path::Path;
-use std::sync::Mutex;
+
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::World;
@@ -45,42 +46,36 @@ impl Builder {
     }
 
     /// Another cluster than the shared one.
-    #[must_use]
     pub fn postgres(mut self, postgres: &Postgres) -> Self {
         self.postgres = Some(postgres.clone());
         self
     }
 
     /// Another Secrets Manager than the shared one.
-    #[must_use]
     pub fn secrets_manager(mut self, secrets: &SecretsManager) -> Self {
         self.secrets = Some(secrets.clone());
         self
     }
 
     /// The role's name, which nobody else in the cluster may have.
-    #[must_use]
     pub fn role(mut self, role: &str) -> Self {
         self.role = Some(role.to_owned());
         self
     }
 
     /// The role's first password.
-    #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self
     }
 
     /// Another database than `postgres`, to be made.
-    #[must_use]
     pub fn database(mut self, database: &str) -> Self {
         self.database = Some(database.to_owned());
         self
     }
 
     /// Changes the secret's first value. Keys come out in alphabetical order.
-    #[must_use]
     pub fn secret(self, edit: impl FnOnce(&mut Value) + Send + 'static) -> Self {
         self.secret_text(move |text| {
             let mut value = serde_json::from_str(&text).unwrap_or_default();
@@ -90,7 +85,6 @@ impl Builder {
     }
 
     /// Changes the secret's first value as text, to the letter; what was changed before stays changed.
-    #[must_use]
     pub fn secret_text(mut self, edit: impl FnOnce(String) -> String + Send + 'static) -> Self {
         let before = self.edit;
         self.edit = Box::new(|text| edit(before(text)));
@@ -98,30 +92,24 @@ impl Builder {
     }
 
     /// Adds a variable to the function's environment.
-    #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.function = self.function.env(name, value);
         self
     }
 
     /// The function's time-out, 30 s unless told otherwise.
-    #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
     /// Expects passwords in the server's log and statements, as with `PASSWORD_TRANSPORT=plaintext`.
-    #[must_use]
     pub fn plaintext_at_the_server(mut self) -> Self {
         self.plaintext = true;
         self
     }
 
     /// Starts it, and returns when the function asks for its first event.
-    ///
-    /// # Errors
-    /// What is missing or doesn't start.
     pub async fn start(self) -> Result<World> {
         let postgres = match self.postgres {
             Some(postgres) => postgres,

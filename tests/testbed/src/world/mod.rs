@@ -8,9 +8,9 @@ mod secrecy;
 mod values;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 pub use self::alternating::{Alternating, Superuser};
@@ -68,31 +68,21 @@ pub struct Rotation {
 
 impl World {
     /// A world for the program at `binary`; `start` starts it.
-    #[must_use]
     pub fn builder(binary: impl AsRef<std::path::Path>) -> Builder {
         Builder::of(binary.as_ref())
     }
 
     /// Begins a rotation as the service does; the version's token.
-    ///
-    /// # Errors
-    /// The secret is scheduled for deletion.
     pub async fn begin(&self) -> Result<String> {
         self.secrets.stage_pending(&self.secret).await
     }
 
     /// A rotation whose value is made; the version's token.
-    ///
-    /// # Errors
-    /// createSecret failed.
     pub async fn created(&self) -> Result<String> {
         self.begun(1).await
     }
 
     /// A rotation that has come to the step before `STEPS[at]`; the version's token.
-    ///
-    /// # Errors
-    /// One of the steps failed.
     pub async fn begun(&self, at: usize) -> Result<String> {
         let token = self.begin().await?;
         for step in STEPS.iter().take(at) {
@@ -102,9 +92,6 @@ impl World {
     }
 
     /// Another process of the function's, for the same secret, which it reaches through `api`.
-    ///
-    /// # Errors
-    /// It doesn't start.
     pub async fn second_function(&self, api: &ApiGate) -> Result<Function> {
         let second = self.function.another();
         let second = second.env("SECRETS_MANAGER_ENDPOINT", &api.url());
@@ -115,9 +102,8 @@ impl World {
     }
 
     /// The event of a step, as the service sends it. The same token always comes with the same `RotationToken`.
-    #[must_use]
     pub fn event(&self, step: &str, token: &str) -> Value {
-        let rotation_token = self.kept().rotation_token(token);
+        let rotation_token = self.kept.lock().rotation_token(token);
         json!({
             "Step": step,
             "SecretId": self.secret.arn,
@@ -151,7 +137,7 @@ impl World {
         deadline: Duration,
     ) -> Invocation {
         let invocation = function.invoke(event, deadline).await;
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         kept.said.extend(invocation.log.iter().cloned());
         if let Err(failure) = &invocation.answer {
             kept.payloads.push(failure.raw.clone());
@@ -162,9 +148,6 @@ impl World {
 
     /// Another role and another secret, made by `edit` from what AWS writes; function, gates and servers stay, and what was
     /// logged and called so far is forgotten. The former secret is deleted; its role stays.
-    ///
-    /// # Errors
-    /// What the servers say.
     pub async fn renew(&mut self, edit: impl FnOnce(&mut Value) + Send + 'static) -> Result<()> {
         self.secrets.forget(&self.secret).await?;
         self.api.heal();
@@ -189,8 +172,8 @@ impl World {
         let (name, value) = (unique("secret"), value.to_string());
         self.secret = self.secrets.create_secret(&name, &value).await?;
         self.began = Mark::default();
-        let plaintext = self.kept().plaintext;
-        *self.kept() = Kept {
+        let plaintext = self.kept.lock().plaintext;
+        *self.kept.lock() = Kept {
             plaintext,
             ..Kept::default()
         };
@@ -199,13 +182,10 @@ impl World {
 
     /// Counts a verifier among what must not show.
     pub fn keep_verifier(&self, verifier: &str) {
-        self.kept().verifiers.insert(verifier.to_owned());
+        self.kept.lock().verifiers.insert(verifier.to_owned());
     }
 
     /// The four steps of a rotation already begun; each must succeed. The service's tidying comes last.
-    ///
-    /// # Errors
-    /// The first step that failed, with its log.
     pub async fn steps(&self, token: &str) -> Result<Vec<(&'static str, Invocation)>> {
         let mut steps = Vec::new();
         for step in STEPS {
@@ -218,9 +198,6 @@ impl World {
     }
 
     /// A whole rotation, from `begin` on.
-    ///
-    /// # Errors
-    /// As for `steps`.
     pub async fn rotate(&self) -> Result<Rotation> {
         let token = self.begin().await?;
         let steps = self.steps(&token).await?;
@@ -228,16 +205,9 @@ impl World {
     }
 
     /// Looks for secrets where none may be, and ends the world.
-    ///
-    /// # Errors
-    /// Each secret that was found, and where.
     pub async fn finish(mut self) -> Result<()> {
         self.finished = true;
         self.secrecy().await
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,9 +11,6 @@ impl World {
     /// Runs shell commands at the repository's root, with an AWS CLI that speaks to this world; what they wrote.
     ///
     /// Whoever has them begin a rotation calls the function for it, as the service would.
-    ///
-    /// # Errors
-    /// One failed: what they wrote to standard error, without the values that they may have shown.
     pub async fn operator(&self, commands: &str) -> Result<String> {
         let (commands, endpoint) = (commands.to_owned(), self.api.url());
         blocking(move || {

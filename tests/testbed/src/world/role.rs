@@ -6,9 +6,6 @@ use crate::postgres::{Session, quoted};
 
 impl World {
     /// Whether this password is the role's, by a login of the testbed's own.
-    ///
-    /// # Errors
-    /// It can't be told.
     pub async fn logs_in(&self, password: &str) -> Result<bool> {
         self.postgres
             .logs_in(&self.role, password, &self.database)
@@ -16,9 +13,6 @@ impl World {
     }
 
     /// Whether the role and the password of a version, by its label or its name, log in.
-    ///
-    /// # Errors
-    /// It can't be told.
     pub async fn version_logs_in(&self, version: &str) -> Result<bool> {
         let (role, password) = self.credentials(version).await?;
         self.postgres
@@ -27,25 +21,16 @@ impl World {
     }
 
     /// Gives the role another password, as an administrator.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn set_password(&self, password: &str) -> Result<()> {
         self.postgres.set_password(&self.role, password).await
     }
 
     /// What the server has instead of the role's password.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn verifier(&self) -> Result<Option<String>> {
         self.postgres.verifier(&self.role).await
     }
 
     /// Locks the role against any change, until the session commits, rolls back or is dropped.
-    ///
-    /// # Errors
-    /// What the server says.
     pub async fn lock_role(&self) -> Result<Session> {
         let session = self.postgres.admin_session("postgres").await?;
         let role = quoted(&self.role);

@@ -32,22 +32,19 @@ pub(super) struct Kept {
 impl World {
     /// Counts `text` among what must not show, for secrets that this world didn't make.
     pub fn keep_secret(&self, text: &str) {
-        self.kept().told.push(text.to_owned());
+        self.kept.lock().told.push(text.to_owned());
     }
 
     /// Looks for every password, verifier, token and secret value of this world: in all that the function wrote and
     /// answered; passwords also in the server's log since the world began and in `pg_stat_statements`.
     ///
     /// Passwords and values of fewer than eight characters are left out: they would be found by chance.
-    ///
-    /// # Errors
-    /// Each that was found, and where.
     pub async fn secrecy(&self) -> Result<()> {
         self.search().run().await
     }
 
     fn search(&self) -> Search {
-        let kept = self.kept().clone();
+        let kept = self.kept.lock().clone();
         let mut passwords: BTreeSet<String> = kept.told.iter().cloned().collect();
         let mut others: BTreeSet<(&'static str, String)> = BTreeSet::new();
         passwords.insert(self.first_password.clone());

@@ -8,43 +8,28 @@ use crate::secrets::Labels;
 
 impl World {
     /// The value that has `AWSCURRENT`.
-    ///
-    /// # Errors
-    /// There is none, or it isn't JSON.
     pub async fn current(&self) -> Result<Value> {
         self.value("AWSCURRENT").await
     }
 
     /// The value that has `AWSPENDING`; none where no version has it, or none yet.
-    ///
-    /// # Errors
-    /// It isn't JSON.
     pub async fn pending(&self) -> Result<Option<Value>> {
         let text = self.secrets.value(&self.secret, "AWSPENDING").await?;
         text.map(|text| parsed(&text)).transpose()
     }
 
     /// The value that has a label or a version's name.
-    ///
-    /// # Errors
-    /// There is none, or it isn't JSON.
     pub async fn value(&self, version: &str) -> Result<Value> {
         parsed(&self.text(version).await?)
     }
 
     /// The same to the letter.
-    ///
-    /// # Errors
-    /// There is none.
     pub async fn text(&self, version: &str) -> Result<String> {
         let text = self.secrets.value(&self.secret, version).await?;
         text.context(format!("{version} has no value"))
     }
 
     /// The role and the password in a value.
-    ///
-    /// # Errors
-    /// It holds none.
     pub async fn credentials(&self, version: &str) -> Result<(String, String)> {
         let value = self.value(version).await?;
         let text = |key| {
@@ -55,9 +40,6 @@ impl World {
     }
 
     /// The password in a value.
-    ///
-    /// # Errors
-    /// It holds none.
     pub async fn password(&self, version: &str) -> Result<String> {
         self.credentials(version)
             .await
@@ -65,9 +47,6 @@ impl World {
     }
 
     /// The owner writes another current value.
-    ///
-    /// # Errors
-    /// Secrets Manager refuses.
     pub async fn put_current(&self, value: &str) -> Result<()> {
         let put = self
             .secrets
@@ -76,9 +55,6 @@ impl World {
     }
 
     /// Somebody else writes the value of the version that a rotation has staged.
-    ///
-    /// # Errors
-    /// It has another value already.
     pub async fn put_pending(&self, token: &str, value: &str) -> Result<()> {
         let put = self
             .secrets
@@ -87,25 +63,16 @@ impl World {
     }
 
     /// An operator cancels the rotation: takes `AWSPENDING` off.
-    ///
-    /// # Errors
-    /// No version has it.
     pub async fn cancel(&self) -> Result<()> {
         self.secrets.remove_label(&self.secret, "AWSPENDING").await
     }
 
     /// Which labels each version has.
-    ///
-    /// # Errors
-    /// Secrets Manager doesn't answer.
     pub async fn labels(&self) -> Result<Labels> {
         self.secrets.labels(&self.secret).await
     }
 
     /// The version that has a label.
-    ///
-    /// # Errors
-    /// Secrets Manager doesn't answer.
     pub async fn version(&self, label: &str) -> Result<Option<String>> {
         let labels = self.labels().await?;
         let mut with_label = labels
