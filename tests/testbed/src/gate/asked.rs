@@ -23,7 +23,7 @@ impl Asked {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default()
         };
-        let target = header("x-amz-target").split_once('.');
+        let target = header("x-amz-target").rsplit_once('.');
         // Credential=key/date/region/service/aws4_request
         let signed = header("authorization")
             .split('/')
