@@ -23,6 +23,7 @@ mod defects;
 mod events;
 mod faults;
 mod invariants;
+mod model;
 mod overtake;
 mod report;
 mod scene;
