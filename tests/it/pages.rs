@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What people read, with the path that they read it at.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     (
         ".github/CONTRIBUTING.md",
         include_str!("../../.github/CONTRIBUTING.md"),
@@ -15,6 +15,10 @@ const PAGES: [(&str, &str); 9] = [
         include_str!("../../.github/SECURITY.md"),
     ),
     ("README.md", include_str!("../../README.md")),
+    (
+        "docs/applications.md",
+        include_str!("../../docs/applications.md"),
+    ),
     ("docs/contract.md", include_str!("../../docs/contract.md")),
     ("docs/deploy.md", include_str!("../../docs/deploy.md")),
     ("docs/operate.md", OPERATE),
