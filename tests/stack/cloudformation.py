@@ -13,6 +13,7 @@ PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": "us-east-1",
     "AWS::StackName": "stack",
+    "AWS::URLSuffix": "amazonaws.com",
 }
 ABSENT = None
 PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
@@ -106,10 +107,16 @@ class Stack:
     def refusals(self):
         """The parameters and rules that refuse these parameters."""
         refused = [name for name, declared in self.template["Parameters"].items() if not allows(declared, self.parameters[name])]
-        for name, rule in self.template.get("Rules", {}).items():
-            if "RuleCondition" not in rule or self.truth(rule["RuleCondition"]):
-                refused += [name] if not all(self.truth(a["Assert"]) for a in rule["Assertions"]) else []
-        return refused
+        return refused + self.broken_rules()
+
+    def broken_rules(self):
+        """The rules that refuse these parameters."""
+        return [
+            name
+            for name, rule in self.template.get("Rules", {}).items()
+            if "RuleCondition" not in rule or self.truth(rule["RuleCondition"])
+            if not all(self.truth(assertion["Assert"]) for assertion in rule["Assertions"])
+        ]
 
     def concrete(self):
         """The same stack as a template without parameters and conditions, for a linter."""
@@ -145,6 +152,21 @@ def unread(node):
         case str() if PLACEHOLDER.search(node):
             return {"Fn::Sub": node}
     return node
+
+
+def branches(node, guards=()):
+    """The (condition, outcome) pairs under which each branch of a node is taken; those of the node itself first."""
+    yield guards
+    match node:
+        case {"Fn::If": [condition, yes, no]}:
+            yield from branches(yes, (*guards, (condition, True)))
+            yield from branches(no, (*guards, (condition, False)))
+        case dict():
+            for inner in node.values():
+                yield from branches(inner, guards)
+        case list():
+            for inner in node:
+                yield from branches(inner, guards)
 
 
 def references(node, guards=()):
@@ -201,10 +223,14 @@ def conditions_behind(template, conditions):
     return found
 
 
-def outcomes(template, conditions):
-    """What these conditions come to, together, under every combination of the parameters behind them."""
+def outcomes(template, conditions, ruled_with=None):
+    """What these conditions come to, together, under every combination of the parameters behind them.
+
+    Given other parameters beside, combinations that the rules refuse with these are left out.
+    """
     behind = json.dumps([template["Conditions"][condition] for condition in conditions_behind(template, conditions)])
     told_apart = {p: values for p, values in choices(template).items() if f'"Ref": "{p}"' in behind}
     for values in itertools.product(*told_apart.values()):
-        stack = Stack(template, zip(told_apart, values))
-        yield {condition: stack.holds(condition) for condition in conditions}
+        stack = Stack(template, (ruled_with or {}) | dict(zip(told_apart, values)))
+        if ruled_with is None or not stack.broken_rules():
+            yield {condition: stack.holds(condition) for condition in conditions}

@@ -115,6 +115,11 @@ def days_beside_the_expression(template):
     properties(template, "RotationSchedule")["RotationRules"]["AutomaticallyAfterDays"] = {"Ref": "RotationDays"}
 
 
+def staging_traces(template):
+    template["Conditions"]["Traces"] = {"Fn::And": [{"Condition": "ReservesConcurrency"}, {"Fn::Equals": [{"Ref": "Tracing"}, "Active"]}]}
+    properties(template, "RotationFunction")["Tracing"] = {"Fn::If": ["Traces", "Active", "PassThrough"]}
+
+
 def query(name, old, new):
     def edit(template):
         text = template["Mappings"]["Queries"][name]["Text"]
@@ -143,7 +148,7 @@ DEFECTS = [
     ("drop the condition inside a property", unguarded("RotationFunction", "VpcConfig"), "dangling"),
     ("drop half of a condition", change("Conditions", "MakesEndpoint", to={"Fn::Equals": [{"Ref": "AwsApiAccess"}, "endpoint"]}), "dangling"),
     ("give a resource another's condition", resource("SecretsManagerEndpoint", "Condition", to="InVpc"), "dangling"),
-    ("turn a condition round", change("Conditions", "MakesAlarmTopic", to={"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}), "facts"),
+    ("turn a condition round", change("Conditions", "MakesAlarmTopic", to={"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}), "snapshots"),
     ("name a condition that isn't there", resource("Dashboard", "Condition", to="WithDashboard"), "cfn_lint"),
     ("leave a condition unused", add("Conditions", "Unused", value={"Fn::Equals": [{"Ref": "Environment"}, "dev"]}), "cfn_lint"),
     ("drop a resource that others need", resource("RotationSecurityGroup"), "dangling"),
@@ -168,7 +173,7 @@ DEFECTS = [
     ("let the application write", allowing("ReadTheSecrets", "secretsmanager:PutSecretValue"), "grants"),
     ("allow what the guard denies", said("OnlyTheAdminRoleDeletes", "Effect", to="Allow"), "grants"),
     ("attach another policy", another_policy, "grants"),
-    ("attach an administrator's policy", of("RotationRole", "ManagedPolicyArns", 0, to="arn:aws:iam::aws:policy/AdministratorAccess"), "facts"),
+    ("attach an administrator's policy", of("RotationRole", "ManagedPolicyArns", 0, to="arn:aws:iam::aws:policy/AdministratorAccess"), "snapshots"),
     ("let the key's administrators decrypt", allowing("TheAccountAdministers", "kms:Decrypt"), "grants"),
     # Conditions of statements
     ("drop kms:ViaService", said("UnsealAndSealTheSecret", "Condition", "StringEquals", "kms:ViaService"), "grants"),
@@ -184,50 +189,77 @@ DEFECTS = [
     # Who
     ("trust every service", said("LambdaAssumesIt", "Principal", to={"AWS": "*"}), "checkov"),
     ("open the key to everybody", said("TheAccountAdministers", "Principal", to="*"), "checkov"),
-    ("let everybody call the function", everybody_may_call, "facts"),
-    ("let every account call the function", of("InvokePermission", "SourceAccount"), "facts"),
+    ("let everybody call the function", everybody_may_call, "snapshots"),
+    ("let every account call the function", of("InvokePermission", "SourceAccount"), "snapshots"),
     # Life and death
-    ("remove the DependsOn", resource("RotationSchedule", "DependsOn"), "facts"),
-    ("drop a secret's deletion policy", resource("DatabaseSecret", "DeletionPolicy"), "facts"),
-    ("delete the key with the stack", resource("SecretsKey", "DeletionPolicy", to="Delete"), "facts"),
-    ("drop a replaced secret", resource("ApiKeysSecret", "UpdateReplacePolicy", to="Delete"), "facts"),
-    ("allow public policies", of("IntegrationsSecretPolicy", "BlockPublicPolicy", to=False), "facts"),
-    ("rotate at every update", of("RotationSchedule", "RotateImmediatelyOnUpdate"), "facts"),
-    ("keep the days beside an expression", days_beside_the_expression, "facts"),
-    ("build another binary", resource("RotationFunction", "Metadata", "BuildProperties", "Binary", to="bootstrap"), "facts"),
+    ("remove the DependsOn", resource("RotationSchedule", "DependsOn"), "snapshots"),
+    ("drop a secret's deletion policy", resource("DatabaseSecret", "DeletionPolicy"), "snapshots"),
+    ("delete the key with the stack", resource("SecretsKey", "DeletionPolicy", to="Delete"), "snapshots"),
+    ("drop a replaced secret", resource("ApiKeysSecret", "UpdateReplacePolicy", to="Delete"), "snapshots"),
+    ("allow public policies", of("IntegrationsSecretPolicy", "BlockPublicPolicy", to=False), "snapshots"),
+    ("rotate at every update", of("RotationSchedule", "RotateImmediatelyOnUpdate"), "snapshots"),
+    ("keep the days beside an expression", days_beside_the_expression, "snapshots"),
+    ("build another binary", resource("RotationFunction", "Metadata", "BuildProperties", "Binary", to="bootstrap"), "snapshots"),
     # Encryption
     ("seal a secret with no key of ours", of("ApiKeysSecret", "KmsKeyId"), "checkov"),
-    ("stop the key's rotation", of("SecretsKey", "EnableKeyRotation", to=False), "facts"),
-    ("leave the log unsealed", of("RotationLogGroup", "KmsKeyId"), "facts"),
-    ("write a password into the template", add("Resources", "DatabaseSecret", "Properties", "SecretString", value="hunter2"), "facts"),
+    ("stop the key's rotation", of("SecretsKey", "EnableKeyRotation", to=False), "snapshots"),
+    ("leave the log unsealed", of("RotationLogGroup", "KmsKeyId"), "snapshots"),
+    ("write a password into the template", add("Resources", "DatabaseSecret", "Properties", "SecretString", value="hunter2"), "snapshots"),
     # Settings
-    ("exclude other characters in the function", of("RotationFunction", "Environment", "Variables", "EXCLUDE_CHARACTERS", to="@"), "facts"),
-    ("send the password by default", of("RotationFunction", "Environment", "Variables", "PASSWORD_TRANSPORT", to="plaintext"), "facts"),
-    ("trust Amazon where others sign", unguarded("RotationFunction", "Environment", "Variables", "SSL_CERT_FILE"), "facts"),
-    ("log elsewhere", of("RotationFunction", "LoggingConfig", "LogGroup"), "facts"),
-    ("forget production's retention", change("Mappings", "LogRetention", "production"), "facts"),
+    ("exclude other characters in the function", of("RotationFunction", "Environment", "Variables", "EXCLUDE_CHARACTERS", to="@"), "snapshots"),
+    ("send the password by default", of("RotationFunction", "Environment", "Variables", "PASSWORD_TRANSPORT", to="plaintext"), "snapshots"),
+    ("trust Amazon where others sign", unguarded("RotationFunction", "Environment", "Variables", "SSL_CERT_FILE"), "snapshots"),
+    ("log elsewhere", of("RotationFunction", "LoggingConfig", "LogGroup"), "snapshots"),
+    ("forget production's retention", change("Mappings", "LogRetention", "production"), "snapshots"),
     ("misspell a property", of("RotationFunction", "MemorySize", key="MemorySise"), "every_pair"),
     ("drop the transform", change("Transform"), "sam_validate"),
     ("a runtime of the past", of("RotationFunction", "Runtime", to="provided"), "every_pair"),
     # Network
-    ("let the function go anywhere", of("RotationSecurityGroup", "SecurityGroupEgress", to=ANYWHERE), "facts"),
+    ("let the function go anywhere", of("RotationSecurityGroup", "SecurityGroupEgress", to=ANYWHERE), "snapshots"),
     ("let anybody reach the endpoint by ssh", of("EndpointSecurityGroup", "SecurityGroupIngress", to=SSH_FROM_ANYWHERE), "checkov"),
-    ("let a network reach the database", of("DatabaseIngress", "SourceSecurityGroupId", key="CidrIp"), "facts"),
-    ("use a fixed port", of("DatabaseIngress", "FromPort", to=5433), "facts"),
-    ("hide the endpoint from DNS", of("SecretsManagerEndpoint", "PrivateDnsEnabled", to=False), "facts"),
+    ("let a network reach the database", of("DatabaseIngress", "SourceSecurityGroupId", key="CidrIp"), "snapshots"),
+    ("use a fixed port", of("DatabaseIngress", "FromPort", to=5433), "snapshots"),
+    ("hide the endpoint from DNS", of("SecretsManagerEndpoint", "PrivateDnsEnabled", to=False), "snapshots"),
     ("split the subnets at another sign", of("RotationFunction", "VpcConfig", "Fn::If", 1, "SubnetIds", "Fn::Split", 0, to=";"), "every_pair"),
-    ("forget to split the subnets", of("RotationFunction", "VpcConfig", "Fn::If", 1, "SubnetIds", to=[{"Ref": "PrivateSubnetIds"}]), "facts"),
+    ("forget to split the subnets", of("RotationFunction", "VpcConfig", "Fn::If", 1, "SubnetIds", to=[{"Ref": "PrivateSubnetIds"}]), "snapshots"),
     # Alarms and dashboard
-    ("never say that all is well again", of("RotationFailureAlarm", "OKActions"), "facts"),
-    ("alarm on silence", of("RotationFailureAlarm", "TreatMissingData", to="breaching"), "facts"),
-    ("watch another metric", of("RotationFailureAlarm", "MetricName", to="Invocations"), "facts"),
-    ("wait for two errors", of("RotationFailureAlarm", "Threshold", to=2), "facts"),
-    ("listen to calls instead of events", of("RotationEvents", "EventPattern", "detail-type", to=["AWS API Call via CloudTrail"]), "facts"),
+    ("never say that all is well again", of("RotationFailureAlarm", "OKActions"), "snapshots"),
+    ("alarm on silence", of("RotationFailureAlarm", "TreatMissingData", to="breaching"), "snapshots"),
+    ("watch another metric", of("RotationFailureAlarm", "MetricName", to="Invocations"), "snapshots"),
+    ("wait for two errors", of("RotationFailureAlarm", "Threshold", to=2), "snapshots"),
+    ("listen to calls instead of events", of("RotationEvents", "EventPattern", "detail-type", to=["AWS API Call via CloudTrail"]), "snapshots"),
     ("ask for a field that isn't written", query("Failures", "secret_id", "secret_arn"), "dashboard"),
     ("ask for a field less", query("Outcomes", ", strategy", ""), "dashboard"),
     ("look for lines that aren't written", query("Failures", "'ERROR'", "'error'"), "lines"),
     ("break the dashboard's JSON", dashboard_body('"widgets": [', '"widgets": ['[:-1]), "dashboard"),
     ("show another function's log", dashboard_body("'${RotationLogGroup}' | ${Failures}", "'/aws/lambda/other' | ${Failures}"), "dashboard"),
+    # What nobody named
+    ("open a function URL to everybody", add("Resources", "Url", value={
+        "Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE", "TargetFunctionArn": {"Ref": "RotationFunction"}},
+    }), "snapshots"),
+    ("open SAM's function URL", add("Resources", "RotationFunction", "Properties", "FunctionUrlConfig", value={"AuthType": "NONE"}), "snapshots"),
+    ("run code of somebody else's", add("Resources", "RotationFunction", "Properties", "Layers", value=["arn:aws:lambda:us-east-1:999988887777:layer:more:1"]), "snapshots"),
+    ("ship another zip", of("RotationFunction", "CodeUri", to="s3://elsewhere/function.zip"), "snapshots"),
+    ("call the function from elsewhere", add("Resources", "RotationFunction", "Properties", "Events", value={
+        "Http": {"Type": "HttpApi", "Properties": {}},
+    }), "snapshots"),
+    ("send what failed to a queue", add("Resources", "RotationFunction", "Properties", "DeadLetterQueue", value={
+        "Type": "SQS", "TargetArn": "arn:aws:sqs:us-east-1:999988887777:ours",
+    }), "snapshots"),
+    ("tell the function another endpoint", add("Resources", "RotationFunction", "Properties", "Environment", "Variables", "SECRETS_MANAGER_ENDPOINT", value="https://example.com"), "snapshots"),
+    ("disable the key", add("Resources", "SecretsKey", "Properties", "Enabled", value=False), "snapshots"),
+    ("delete the key in a week", add("Resources", "SecretsKey", "Properties", "PendingWindowInDays", value=7), "snapshots"),
+    ("let the key's policy lock the account out", add("Resources", "SecretsKey", "Properties", "BypassPolicyLockoutSafetyCheck", value=True), "snapshots"),
+    ("turn the alarm's actions off", add("Resources", "RotationFailureAlarm", "Properties", "ActionsEnabled", value=False), "snapshots"),
+    ("disable the rule for events", add("Resources", "RotationEvents", "Properties", "State", value="DISABLED"), "snapshots"),
+    ("send logs of a lesser class", add("Resources", "RotationLogGroup", "Properties", "LogGroupClass", value="INFREQUENT_ACCESS"), "snapshots"),
+    ("subscribe somebody else", lambda t: properties(t, "AlarmTopic")["Subscription"].append({"Protocol": "https", "Endpoint": "https://example.com"}), "snapshots"),
+    ("attach the application's policy to a user", add("Resources", "ApplicationPolicy", "Properties", "Users", value=["somebody"]), "snapshots"),
+    ("attach one of Amazon's policies", lambda t: properties(t, "RotationRole")["ManagedPolicyArns"].append("arn:aws:iam::aws:policy/AdministratorAccess"), "snapshots"),
+    ("make a secret another service's", add("Resources", "ApiKeysSecret", "Properties", "Type", value="external"), "snapshots"),
+    ("give a tag another value", of("RotationLogGroup", "Tags", 3, "Value", to="none"), "snapshots"),
+    ("make a resource that nobody asked for", add("Resources", "Bucket", value={"Type": "AWS::S3::Bucket"}), "snapshots"),
+    ("tell two stages apart where no scenario looks", staging_traces, "unseen"),
     # Parameters, rules, outputs, tags
     ("drop a pattern", change("Parameters", "DatabaseHost", "AllowedPattern"), "parameters"),
     ("loosen a pattern", change("Parameters", "PrivateSubnetIds", "AllowedPattern", to="^.*$"), "parameters"),
@@ -238,7 +270,7 @@ DEFECTS = [
     ("refuse what is right", change("Parameters", "AlarmEmail", "AllowedPattern", to="^$"), "parameters"),
     ("drop an output", change("Outputs", "SecretsKMSKeyArn"), "outputs"),
     ("export under another name", change("Outputs", "RotationLambdaArn", "Export", "Name", to="RotationLambdaArn"), "outputs"),
-    ("give out another ARN", change("Outputs", "APIKeysSecretArn", "Value", "Ref", to="IntegrationsSecret"), "outputs"),
+    ("give out another ARN", change("Outputs", "APIKeysSecretArn", "Value", "Ref", to="IntegrationsSecret"), "snapshots"),
     ("drop a tag", of("SecretsKey", "Tags", 2), "tags"),
     ("leave a resource untagged", of("Dashboard", "Tags"), "tags"),
 ]

@@ -1,7 +1,5 @@
 """The scenarios that the stack is looked at in, the parameters that must be refused, outputs, tags, and the log's fields."""
 
-from cloudformation import ABSENT
-
 HERE_KEY = "arn:aws:kms:us-east-1:111122223333:key/0a0a0a0a-1111-2222-3333-444444444444"
 SUPERUSER_KEY = HERE_KEY.replace("0a0a", "0b0b")
 FRANKFURT_KEY = HERE_KEY.replace("us-east-1", "eu-central-1")
@@ -24,7 +22,13 @@ VPC = PLAIN | {
 }
 ENDPOINT = VPC | {"AwsApiAccess": "endpoint"}
 EVENTS = PLAIN | {"AlarmTopicArn": TOPIC, "NotifyOnRotationEvents": "true"}
-CHINA = PLAIN | {"AWS::Partition": "aws-cn"}
+CHINA = PLAIN | {
+    "AWS::Partition": "aws-cn",
+    "AWS::Region": "cn-north-1",
+    "AWS::URLSuffix": "amazonaws.com.cn",
+    "ReservedConcurrency": "2",
+    "RotationScheduleExpression": "rate(10 days)",
+}
 REPLICAS = PLAIN | {"ReplicaKeyArn": FRANKFURT_KEY, "SecondReplicaKeyArn": DUBLIN_KEY}
 EVERYTHING = PRODUCTION | EXISTING | ENDPOINT | REPLICAS | {
     "SuperuserSecretArn": SUPERUSER_SECRET,
@@ -39,6 +43,40 @@ EVERYTHING = PRODUCTION | EXISTING | ENDPOINT | REPLICAS | {
     "LogRetentionDays": "3653",
     "ApplicationRoleFor": "ecs-tasks.amazonaws.com",
     "AdminRoleArn": ADMIN,
+}
+
+# What snapshots.py keeps, by file; the others are told as differences from the first.
+SCENARIOS = {
+    "plain": PLAIN,
+    "staging": STAGING | {"PasswordTransport": "plaintext"},
+    "production": PRODUCTION,
+    "existing": EXISTING,
+    "alternating": ALTERNATING,
+    "vpc": VPC,
+    "endpoint": ENDPOINT,
+    "events": EVENTS,
+    "china": CHINA,
+    "isolated": PLAIN | {
+        "AWS::Partition": "aws-iso",
+        "AWS::Region": "us-iso-east-1",
+        "AWS::URLSuffix": "c2s.ic.gov",
+        "PasswordTransport": "plaintext",
+    },
+    "replicas": REPLICAS,
+    "one-replica-watched": PLAIN | {
+        "SecondReplicaKeyArn": DUBLIN_KEY,
+        "Tracing": "Active",
+        "ReservedConcurrency": "2",
+        "RotationDuration": "3h",
+        "CheckOverdueRotations": "true",
+        "AdminRoleArn": ADMIN,
+        "AlarmEmail": "on-call@example.com",
+        "NotifyOnRotationEvents": "true",
+    },
+    "alternating-replicas": ALTERNATING | REPLICAS,
+    "alternating-one-replica": ALTERNATING | {"ReplicaKeyArn": FRANKFURT_KEY},
+    "existing-events": {"ExistingSecretArn": EXISTING_SECRET, "AlarmTopicArn": TOPIC, "NotifyOnRotationEvents": "true"},
+    "everything": EVERYTHING,
 }
 
 # (parameters, what refuses them): a parameter's own pattern or range, or a rule.
@@ -105,44 +143,12 @@ ACCEPTED = [
     PLAIN | {"ApplicationRoleFor": "lambda.amazonaws.com", "ExcludeCharacters": ""},
 ]
 
-# (requirement S21) Outputs, and the condition of those that are not always there.
+# (requirement S21) The outputs that other stacks import; snapshots have their values, and when they are there.
 OUTPUTS = {
-    "DatabaseCredentialsSecretArn": ABSENT,
-    "DatabaseCredentialsSecretName": ABSENT,
-    "APIKeysSecretArn": ABSENT,
-    "APIKeysSecretName": ABSENT,
-    "IntegrationSecretsArn": ABSENT,
-    "IntegrationSecretsName": ABSENT,
-    "SecretsKMSKeyId": ABSENT,
-    "SecretsKMSKeyArn": ABSENT,
-    "RotationLambdaArn": ABSENT,
-    "RotationScheduleDays": ABSENT,
-    "RotationSecurityGroupId": "InVpc",
-    "SecretsManagerEndpointId": "MakesEndpoint",
-    "EndpointSecurityGroupId": "MakesEndpoint",
-    "AlarmTopicArn": "HasAlarmTarget",
-    "ApplicationPolicyArn": ABSENT,
-    "ApplicationRoleArn": "MakesApplicationRole",
-    "AdminGuardPolicyArn": "GuardsAdministration",
-}
-VALUES = {
-    "DatabaseCredentialsSecretArn": "${DatabaseSecret}",
-    "DatabaseCredentialsSecretName": "cloud-optimizer/dev/database/credentials",
-    "APIKeysSecretArn": "${ApiKeysSecret}",
-    "APIKeysSecretName": "cloud-optimizer/dev/api/keys",
-    "IntegrationSecretsArn": "${IntegrationsSecret}",
-    "IntegrationSecretsName": "cloud-optimizer/dev/integrations/credentials",
-    "SecretsKMSKeyId": "${SecretsKey}",
-    "SecretsKMSKeyArn": "${SecretsKey.Arn}",
-    "RotationLambdaArn": "${RotationFunction.Arn}",
-    "RotationScheduleDays": 30,
-    "RotationSecurityGroupId": "${RotationSecurityGroup}",
-    "SecretsManagerEndpointId": "${SecretsManagerEndpoint}",
-    "EndpointSecurityGroupId": "${EndpointSecurityGroup}",
-    "AlarmTopicArn": "${AlarmTopic}",
-    "ApplicationPolicyArn": "${ApplicationPolicy}",
-    "ApplicationRoleArn": "${ApplicationRole.Arn}",
-    "AdminGuardPolicyArn": "${AdminGuardPolicy}",
+    "DatabaseCredentialsSecretArn", "DatabaseCredentialsSecretName", "APIKeysSecretArn", "APIKeysSecretName",
+    "IntegrationSecretsArn", "IntegrationSecretsName", "SecretsKMSKeyId", "SecretsKMSKeyArn", "RotationLambdaArn",
+    "RotationScheduleDays", "RotationSecurityGroupId", "SecretsManagerEndpointId", "EndpointSecurityGroupId", "AlarmTopicArn",
+    "ApplicationPolicyArn", "ApplicationRoleArn", "AdminGuardPolicyArn",
 }
 
 TAGS = ["Project", "Environment", "CostCenter", "Compliance", "Owner", "ManagedBy"]
