@@ -115,6 +115,11 @@ def days_beside_the_expression(template):
     properties(template, "RotationSchedule")["RotationRules"]["AutomaticallyAfterDays"] = {"Ref": "RotationDays"}
 
 
+def superuser_in_the_value(template):
+    generated = properties(template, "DatabaseSecret")["GenerateSecretString"]
+    generated["SecretStringTemplate"]["Fn::Sub"] = generated["SecretStringTemplate"]["Fn::Sub"][:-1] + ', "masterarn": "${SuperuserSecretArn}"}'
+
+
 def staging_traces(template):
     template["Conditions"]["Traces"] = {"Fn::And": [{"Condition": "ReservesConcurrency"}, {"Fn::Equals": [{"Ref": "Tracing"}, "Active"]}]}
     properties(template, "RotationFunction")["Tracing"] = {"Fn::If": ["Traces", "Active", "PassThrough"]}
@@ -186,6 +191,9 @@ DEFECTS = [
     ("deny everybody", said("OtherAccountsNeitherDeleteNorShare", "Condition"), "grants"),
     ("let any topic publish", said("TheAlarmPublishes", "Condition"), "grants"),
     ("drop the MFA condition", said("NoWritesWithoutMfa", "Condition"), "grants"),
+    ("let a pending value be read by its id", said("NeverByVersionId", "Effect", to="Allow"), "grants"),
+    ("spell a condition's key in another way", said("NeverByVersionId", "Condition", to={"Null": {"secretsmanager:VersionID": "false"}}), "grants"),
+    ("name China's services as everybody's", said("CloudWatchLogsSealsThisLogGroup", "Principal", "Service", "Fn::Sub", to="logs.${AWS::Region}.amazonaws.com"), "snapshots"),
     # Who
     ("trust every service", said("LambdaAssumesIt", "Principal", to={"AWS": "*"}), "checkov"),
     ("open the key to everybody", said("TheAccountAdministers", "Principal", to="*"), "checkov"),
@@ -193,6 +201,10 @@ DEFECTS = [
     ("let every account call the function", of("InvokePermission", "SourceAccount"), "snapshots"),
     # Life and death
     ("remove the DependsOn", resource("RotationSchedule", "DependsOn"), "snapshots"),
+    ("make the schedule before the way to the database", resource("RotationSchedule", "Metadata"), "snapshots"),
+    ("rotate a password that the database doesn't know", change("Conditions", "Rotates", "Fn::Or", 1, "Fn::And", 0, to={"Condition": "MakesDatabaseSecret"}), "snapshots"),
+    ("write a new value when users begin to take turns", superuser_in_the_value, "snapshots"),
+    ("keep a key that seals nothing", resource("SecretsKeyAlias", "Condition"), "dangling"),
     ("drop a secret's deletion policy", resource("DatabaseSecret", "DeletionPolicy"), "snapshots"),
     ("delete the key with the stack", resource("SecretsKey", "DeletionPolicy", to="Delete"), "snapshots"),
     ("drop a replaced secret", resource("ApiKeysSecret", "UpdateReplacePolicy", to="Delete"), "snapshots"),
@@ -223,7 +235,9 @@ DEFECTS = [
     ("split the subnets at another sign", of("RotationFunction", "VpcConfig", "Fn::If", 1, "SubnetIds", "Fn::Split", 0, to=";"), "every_pair"),
     ("forget to split the subnets", of("RotationFunction", "VpcConfig", "Fn::If", 1, "SubnetIds", to=[{"Ref": "PrivateSubnetIds"}]), "snapshots"),
     # Alarms and dashboard
-    ("never say that all is well again", of("RotationFailureAlarm", "OKActions"), "snapshots"),
+    ("say that all is well after silence", add("Resources", "RotationFailureAlarm", "Properties", "OKActions", value=[{"Ref": "AWS::NoValue"}, "arn:aws:sns:us-east-1:111122223333:on-call"]), "snapshots"),
+    ("promise that the credential works", of("RotationFailureAlarm", "AlarmDescription", to="The credential in use still works."), "snapshots"),
+    ("miss the failed test", lambda t: properties(t, "RotationEvents")["EventPattern"]["detail"]["eventName"].remove("TestRotationFailed"), "snapshots"),
     ("alarm on silence", of("RotationFailureAlarm", "TreatMissingData", to="breaching"), "snapshots"),
     ("watch another metric", of("RotationFailureAlarm", "MetricName", to="Invocations"), "snapshots"),
     ("wait for two errors", of("RotationFailureAlarm", "Threshold", to=2), "snapshots"),
@@ -264,6 +278,9 @@ DEFECTS = [
     ("drop a pattern", change("Parameters", "DatabaseHost", "AllowedPattern"), "parameters"),
     ("loosen a pattern", change("Parameters", "PrivateSubnetIds", "AllowedPattern", to="^.*$"), "parameters"),
     ("widen a range", change("Parameters", "PasswordLength", "MinValue", to=4), "parameters"),
+    ("refuse what RDS manages", change("Parameters", "SuperuserSecretArn", "AllowedPattern", to="^$|^arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$"), "parameters"),
+    ("refuse a blank", change("Parameters", "ExcludeCharacters", "AllowedPattern", to="^[!-~]{0,64}$"), "parameters"),
+    ("refuse IPv6", change("Parameters", "DatabaseHost", "AllowedPattern", to="^[A-Za-z0-9_.-]*$"), "parameters"),
     ("drop a description", change("Parameters", "Timeout", "Description"), "parameters"),
     ("drop a rule", change("Rules", "SomebodyIsTold"), "parameters"),
     ("weaken a rule", change("Rules", "AWholeVpcOrNone", "RuleCondition", "Fn::Or", 3), "parameters"),

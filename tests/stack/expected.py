@@ -6,6 +6,7 @@ FRANKFURT_KEY = HERE_KEY.replace("us-east-1", "eu-central-1")
 DUBLIN_KEY = HERE_KEY.replace("us-east-1", "eu-west-1")
 EXISTING_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:ours/app-AbCdEf"
 SUPERUSER_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:ours/admin-GhIjKl"
+MANAGED_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:rds!cluster-0c0c0c0c-1111-2222-3333-444444444444-JkLmNo"
 TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
 ADMIN = "arn:aws:iam::111122223333:role/secrets-admin"
 
@@ -31,6 +32,7 @@ CHINA = PLAIN | {
 }
 REPLICAS = PLAIN | {"ReplicaKeyArn": FRANKFURT_KEY, "SecondReplicaKeyArn": DUBLIN_KEY}
 EVERYTHING = PRODUCTION | EXISTING | ENDPOINT | REPLICAS | {
+    "CreateApplicationSecrets": "true",
     "SuperuserSecretArn": SUPERUSER_SECRET,
     "SuperuserSecretKeyArn": SUPERUSER_KEY,
     "Tracing": "Active",
@@ -75,7 +77,40 @@ SCENARIOS = {
     },
     "alternating-replicas": ALTERNATING | REPLICAS,
     "alternating-one-replica": ALTERNATING | {"ReplicaKeyArn": FRANKFURT_KEY},
-    "existing-events": {"ExistingSecretArn": EXISTING_SECRET, "AlarmTopicArn": TOPIC, "NotifyOnRotationEvents": "true"},
+    "existing-events": {
+        "ExistingSecretArn": EXISTING_SECRET,
+        "EncryptLogs": "true",
+        "AlarmTopicArn": TOPIC,
+        "NotifyOnRotationEvents": "true",
+    },
+    "existing-alternating": {"ExistingSecretArn": EXISTING_SECRET, "SuperuserSecretArn": MANAGED_SECRET, "Tracing": "Active"},
+    "existing-superusers-key": {
+        "ExistingSecretArn": EXISTING_SECRET,
+        "SuperuserSecretArn": SUPERUSER_SECRET,
+        "SuperuserSecretKeyArn": SUPERUSER_KEY,
+        "ReadByVersionId": "true",
+    },
+    "existing-application": EXISTING | {
+        "CreateApplicationSecrets": "true",
+        "ApplicationRoleFor": "ec2.amazonaws.com",
+        "AdminRoleArn": ADMIN,
+    },
+    "database-only": PLAIN | {
+        "CreateApplicationSecrets": "false",
+        "EnableRotation": "true",
+        "RotationScheduleExpression": "rate(10 days)",
+        "LogRetentionDays": "365",
+        "ApplicationRoleFor": "lambda.amazonaws.com",
+        "ReadByVersionId": "true",
+        "AdminRoleArn": ADMIN,
+    },
+    "existing-guarded": {"ExistingSecretArn": EXISTING_SECRET, "LogRetentionDays": "365", "AdminRoleArn": ADMIN},
+    "rotating": PLAIN | {
+        "EnableRotation": "true",
+        "RotationDuration": "3h",
+        "ReadByVersionId": "true",
+        "AlarmEmail": "on-call@example.com",
+    },
     "everything": EVERYTHING,
 }
 
@@ -86,9 +121,16 @@ REFUSED = [
     ({"Owner": "a<b"}, "Owner"),
     ({"DatabaseHost": 'x", "username": "postgres'}, "DatabaseHost"),
     ({"DatabaseHost": "host.example.com:5432"}, "DatabaseHost"),
+    ({"DatabaseHost": "10.0.0.7:5432"}, "DatabaseHost"),
+    ({"DatabaseHost": "db example"}, "DatabaseHost"),
+    ({"CreateApplicationSecrets": "yes"}, "CreateApplicationSecrets"),
+    ({"EncryptLogs": ""}, "EncryptLogs"),
+    ({"ReadByVersionId": ""}, "ReadByVersionId"),
     ({"DatabasePort": 0}, "DatabasePort"),
     ({"DatabasePort": 65536}, "DatabasePort"),
     ({"DatabaseName": 'a"b'}, "DatabaseName"),
+    ({"DatabaseName": "a\\b"}, "DatabaseName"),
+    ({"DatabaseUsername": "a\nb"}, "DatabaseUsername"),
     ({"DatabaseUsername": "u" * 64}, "DatabaseUsername"),
     ({"ExistingSecretArn": "ours/app"}, "ExistingSecretArn"),
     ({"ExistingSecretArn": EXISTING_SECRET[:-7]}, "ExistingSecretArn"),
@@ -133,7 +175,6 @@ REFUSED = [
     ({"NotifyOnRotationEvents": "true"}, "SomebodyIsTold"),
 ]
 ACCEPTED = [
-    PLAIN, STAGING, PRODUCTION, EXISTING, ALTERNATING, VPC, ENDPOINT, EVENTS, REPLICAS, EVERYTHING,
     VPC | {"PrivateSubnetIds": ",".join(["subnet-0123456789abcdef0"] * 3)},
     PLAIN | {"DatabasePort": 1, "RotationDays": 1, "PasswordLength": 16, "MemorySize": 128, "Timeout": 10, "ReservedConcurrency": "1"},
     PLAIN | {"DatabasePort": 65535, "RotationDays": 365, "PasswordLength": 128, "MemorySize": 10240, "Timeout": 900},
@@ -141,6 +182,11 @@ ACCEPTED = [
     PLAIN | {"EnableRotation": "false", "RotateImmediatelyOnUpdate": "true", "CreateDashboard": "false"},
     PLAIN | {"DatabaseHost": "10.0.0.7", "DatabaseUsername": "app_user", "ApplicationRoleFor": "ec2.amazonaws.com"},
     PLAIN | {"ApplicationRoleFor": "lambda.amazonaws.com", "ExcludeCharacters": ""},
+    *SCENARIOS.values(),
+    {"ExistingSecretArn": MANAGED_SECRET.replace("cluster", "db"), "EnableRotation": "true"},
+    *(PLAIN | {"DatabaseUsername": name, "DatabaseName": name} for name in ("1app", "app user", "Größe", "a.b-c$d", "u" * 63)),
+    *(PLAIN | {"DatabaseHost": host} for host in ("db.example.com.", "my_db", "fe80::1", "[2001:db8::7]", "::ffff:10.0.0.7", "2001:0db8:0:0:0:0:0:1")),
+    PLAIN | {"ExcludeCharacters": " :/@\"'\\"},
 ]
 
 # (requirement S21) The outputs that other stacks import; snapshots have their values, and when they are there.
@@ -148,7 +194,7 @@ OUTPUTS = {
     "DatabaseCredentialsSecretArn", "DatabaseCredentialsSecretName", "APIKeysSecretArn", "APIKeysSecretName",
     "IntegrationSecretsArn", "IntegrationSecretsName", "SecretsKMSKeyId", "SecretsKMSKeyArn", "RotationLambdaArn",
     "RotationScheduleDays", "RotationSecurityGroupId", "SecretsManagerEndpointId", "EndpointSecurityGroupId", "AlarmTopicArn",
-    "ApplicationPolicyArn", "ApplicationRoleArn", "AdminGuardPolicyArn",
+    "ApplicationPolicyArn", "ApplicationRoleArn", "ApplicationInstanceProfileName", "AdminGuardPolicyArn",
 }
 
 TAGS = ["Project", "Environment", "CostCenter", "Compliance", "Owner", "ManagedBy"]

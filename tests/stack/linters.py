@@ -49,13 +49,18 @@ def pairwise(template):
     free = {"superuser": [{}, only({"SuperuserSecretArn"}), only(superuser)]}
     free |= {"partition": [{}, {"AWS::Partition": "aws-cn"}]}
     single = choices(template).keys() - network - secret - superuser - told - PSEUDO.keys()
-    single -= {"Environment", "EnableRotation", "CreateDashboard"}
-    free |= {name: [{}, only({name})] for name in sorted(single)}
-    free |= {name: [{}, {name: "false"}] for name in ("EnableRotation", "CreateDashboard")}
+    free |= {name: options(template, name) for name in sorted(single - {"Environment"})}
     merged = lambda chosen: {key: value for choice in chosen for key, value in choice.items()}  # noqa: E731
     # No rule looks beyond the first few: asked as soon as these are chosen, it spares the search most of its ways.
     accepted = lambda chosen: len(chosen) != len(ruled) or not Stack(template, merged(chosen)).refusals()  # noqa: E731
     return [merged(chosen) for chosen in AllPairs([*ruled.values(), *free.values()], filter_func=accepted)]
+
+
+def options(template, name):
+    """A parameter left out, and given: each of its few values that some condition tells apart, else any other value."""
+    declared = template["Parameters"][name]
+    others = [value for value in declared.get("AllowedValues", [EVERYTHING.get(name)]) if value != declared["Default"]]
+    return [{}, *({name: value} for value in [value for value in others if value in choices(template)[name]] or others[:1])]
 
 
 def only(names):
