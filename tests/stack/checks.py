@@ -1,5 +1,6 @@
 """What we ask of a template. Each check takes one and gives the list of what is wrong with it."""
 
+import fnmatch
 import graphlib
 import json
 import pathlib
@@ -9,7 +10,8 @@ import yaml
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 from cloudformation import PSEUDO, Stack, outcomes, references
-from expected import ACCEPTED, ALTERNATING, EVERYTHING, FIELDS, OUTPUTS, PLAIN, REFUSED, SCENARIOS, TAGS
+from expected import ACCEPTED, ALTERNATING, AUDIT, DATA, EVERYTHING, EXISTING_SECRET, FIELDS, LINES, NAME, OUTPUTS, PLAIN, REFUSED, SCENARIOS, TAGS
+from metrics import data
 from snapshots import snapshots, unseen
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -59,30 +61,66 @@ def row(statement):
 
 
 def calls(template, recorded):
-    """S9: what the role grants and what the binary was seen to call are the same, in each strategy."""
-    wrong = [f"no such strategy: {call}" for call in recorded if not call["strategy"].lower().startswith(("single", "alternating"))]
-    for strategy, parameters in (("single", PLAIN), ("alternating", ALTERNATING)):
-        role = statements(Stack(template, parameters))["RotationRole (rotation)"].values()
-        granted = {
-            (action, whose(resource))
-            for statement in role
-            for action in statement.get("Allow", [])
-            for resource in statement["Resource"]
-            if action.startswith(("secretsmanager:", "rds:"))
-        }
-        made = {
-            (qualified(call["operation"]), call["resource"])
-            for call in recorded
-            if call["strategy"].lower().startswith(strategy)
-        }
-        wrong += [f"{strategy}: granted, never called: {action} on {on}" for action, on in sorted(granted - made)]
-        wrong += [f"{strategy}: called, not granted: {action} on {on}" for action, on in sorted(made - granted)]
+    """S9, S25: each call that the binary was seen to make is granted on the very secret it was made on, and no grant is without a call."""
+    wrong = []
+    for kind in sorted({call["kind"] for call in recorded}):
+        made = [call for call in recorded if call["kind"] == kind]
+        # A stack with a superuser also takes its secret back to a single user.
+        used = [call for call in recorded if call["kind"] in (kind, "single user")]
+        called = {(qualified(call["operation"]), whose(call)) for call in used}
+        if kind == "others":
+            wrong += [f"others: {allowed[0]}granted: {call}" for call in made if (allowed := grant(template, call)) is not None]
+            continue
+        wrong += [f"{kind}: called, not granted: {call}" for call in made if not granted(template, call)]
+        for action, resource in sorted(rights(template, made[0]) - called):
+            wrong.append(f"{kind}: granted, never called: {action} on {resource}")
     return wrong
 
 
-def whose(resource):
-    """How the recorded calls name a resource."""
-    return {"${DatabaseSecret}": "secret", ALTERNATING["SuperuserSecretArn"]: "superuser"}.get(resource, "*")
+def grant(template, call):
+    """Whether a call on another secret is granted as it should be: exactly where that secret's rotation calls this function."""
+    should = call["joined"] or call["resource"] in ("*", call["superuser"])
+    return None if granted(template, call) is should else ("not " if should else "",)
+
+
+def recorded_stack(template, call):
+    """The stack that a call was recorded for."""
+    own = EXISTING_SECRET if call["kind"] == "others" else call["secret"]
+    account = {"AWS::AccountId": call["secret"].split(":")[4], "RotateOtherSecrets": str(call["kind"] == "others").lower()}
+    return Stack(template, account | {"ExistingSecretArn": own, "SuperuserSecretArn": call["superuser"] or ""})
+
+
+def rotation_statements(stack):
+    return statements(stack)["RotationRole (rotation)"].values()
+
+
+def granted(template, call):
+    """Whether the role of the function allows a call, on its resource and under its conditions."""
+    stack = recorded_stack(template, call)
+    function = f"arn:aws:lambda:us-east-1:{call['secret'].split(':')[4]}:function:{NAME}"
+    context = {"secretsmanager:resource/AllowRotationLambdaArn": function if call["joined"] else None}
+    return any(
+        qualified(call["operation"]) in statement.get("Allow", [])
+        and any(call["resource"] == "*" or fnmatch.fnmatchcase(call["resource"], resource) for resource in statement["Resource"])
+        and all(context.get(key) == value for key, value in statement.get("Condition", {}).get("StringEquals", {}).items())
+        for statement in rotation_statements(stack)
+    )
+
+
+def rights(template, call):
+    """What the role may do, with whose secret."""
+    return {
+        (action, whose(call | {"resource": resource}))
+        for statement in rotation_statements(recorded_stack(template, call))
+        for action in statement.get("Allow", [])
+        for resource in statement["Resource"]
+        if action.startswith(("secretsmanager:", "rds:"))
+    }
+
+
+def whose(call):
+    """Whose secret a call is made on."""
+    return {call["secret"]: "the secret", call["superuser"]: "the superuser"}.get(call["resource"], "*")
 
 
 def qualified(operation):
@@ -197,27 +235,64 @@ def dashboard(template):
     shown = [widget["properties"]["query"] for widget in widgets if widget["type"] == "log"]
     wanted = [f"SOURCE '{group}' | {query['QueryString']}" for query in saved]
     wrong += [] if sorted(shown) == sorted(wanted) else ["the dashboard's queries are not the saved ones over the function's log"]
-    asked = set().union(*(fields(query["QueryString"]) for query in saved))
-    return wrong + [f"{field} is asked for, or written, but not both" for field in sorted(asked ^ set(FIELDS))]
+    for query in saved:
+        about = re.findall(r"message = '([^']*)'", query["QueryString"])
+        unknown = fields(query["QueryString"]) - set().union(*(FIELDS.get(message, set()) for message in about))
+        wrong += [f"{query['Name']} asks for {field}, which no line about {about} has" for field in sorted(unknown)]
+    unasked = FIELDS["step ended"] - set().union(*(fields(query["QueryString"]) for query in saved))
+    return wrong + [f"nothing asks for {field}" for field in sorted(unasked)]
+
+
+def metrics(template):
+    """S26, S27: the filters make the expected data of the lines; alarms and dashboard look at metrics that are made."""
+    stack = Stack(template, AUDIT)
+    made = data(stack, LINES)
+    wrong = [f"{point} is not expected" for point in made if point not in DATA]
+    wrong += [f"{point} is not made" for point in DATA if made.count(point) != DATA.count(point)]
+    transformations = [
+        made
+        for resource in stack.resources.values()
+        if resource["Type"] == "AWS::Logs::MetricFilter"
+        for made in resource["Properties"]["MetricTransformations"]
+    ]
+    names = {(made["MetricNamespace"], made["MetricName"]) for made in transformations}
+    dimensions = {tuple(each["Key"] for each in made.get("Dimensions", [])) for made in transformations}
+    wrong += [] if all(len(each) <= 2 and set(each) <= {"step", "outcome", "rule"} for each in dimensions) else [f"dimensions: {dimensions}"]
+    body = stack.resource("Dashboard")["Properties"]["DashboardBody"]
+    shown = {(space, name) for space, name in re.findall(r'\\"(db-rotation/[^\\]+)\\",[^}]*} MetricName=\\"(\w+)\\"', body)}
+    shown |= set(re.findall(r'\["(db-rotation/[^"]+)", "(\w+)"', body))
+    watched = {
+        (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
+        for alarm in stack.resources.values()
+        if alarm["Type"] == "AWS::CloudWatch::Alarm" and not alarm["Properties"]["Namespace"].startswith("AWS/")
+    }
+    return wrong + [f"{metric} is made, or looked at, but not both" for metric in sorted(names ^ (shown | watched))]
 
 
 def lines(template, recorded):
-    """S19: the queries know the fields, and look for the values, that the binary was seen to write when a step ended."""
+    """S19, S26: queries and metrics find the fields, and the values, that the binary was seen to write when a step ended."""
     ends = [line for line in recorded if line["message"] == "step ended"]
-    written = set().union(*ends) - {"timestamp"}  # CloudWatch's own is asked for, as @timestamp
-    wrong = [f"{field} is written, or in FIELDS, but not both" for field in sorted(written ^ set(FIELDS))]
-    for query in template["Mappings"]["Queries"].values():
+    written = set().union(*ends) - {"timestamp", "span"}  # CloudWatch's own is asked for, as @timestamp
+    wrong = [f"{field} is written, or in FIELDS, but not both" for field in sorted(written ^ FIELDS["step ended"])]
+    for name, query in template["Mappings"]["Queries"].items():
         sought = dict(re.findall(r"(\w+) = '([^']*)'", query["Text"]))
-        wrong += [] if any(sought.items() <= line.items() for line in ends) else [f"nothing was written with {sought}"]
-    return wrong
+        if sought["message"] == "step ended":
+            wrong += [] if any(sought.items() <= line.items() for line in ends) else [f"{name}: nothing was written with {sought}"]
+    made = data(Stack(template, PLAIN), ends)
+    wanted = [
+        point
+        for line in ends
+        for point in (("Steps", {key: line[key] for key in ("step", "outcome")}, 1), ("Duration", {"step": line["step"]}, line["duration_ms"]))
+    ]
+    return wrong + [f"{point} is not made" for point in wanted if point not in made]
 
 
 def fields(query):
     """The log's fields that a Logs Insights query names."""
-    words = {"and", "as", "avg", "by", "count", "desc", "fields", "filter", "limit", "max", "pct", "sort", "stats"}
+    words = {"and", "or", "asc", "as", "avg", "by", "count", "desc", "fields", "filter", "limit", "max", "pct", "sort", "stats"}
     bare = re.sub(r"'[^']*'", "", query)
     aliases = set(re.findall(r"\bas (\w+)", bare))
-    return set(re.findall(r"(?<![@\w])[a-z_]+\w*", bare)) - words - aliases
+    return set(re.findall(r"(?<![@\w.])[a-z_]+[\w.]*", bare)) - words - aliases
 
 
-CHECKS = {check.__name__: check for check in (snapshots, unseen, grants, dangling, parameters, outputs, tags, dashboard)}
+CHECKS = {check.__name__: check for check in (snapshots, unseen, grants, dangling, parameters, outputs, tags, dashboard, metrics)}

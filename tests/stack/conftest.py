@@ -3,7 +3,7 @@
 import pytest
 
 def pytest_addoption(parser):
-    parser.addoption("--calls", help="JSON lines {strategy, operation, resource}, of calls that the binary made in the integration tests")
+    parser.addoption("--calls", help="JSON lines {kind, secret, superuser, operation, resource, joined}, of calls that the binary made in the integration tests")
     parser.addoption("--lines", help="the lines that it wrote there")
 
 

@@ -120,6 +120,10 @@ def superuser_in_the_value(template):
     generated["SecretStringTemplate"]["Fn::Sub"] = generated["SecretStringTemplate"]["Fn::Sub"][:-1] + ', "masterarn": "${SuperuserSecretArn}"}'
 
 
+def others_for_all(template):
+    template["Conditions"]["RotatesOtherSecrets"]["Fn::Equals"][1] = {"Ref": "RotateOtherSecrets"}
+
+
 def staging_traces(template):
     template["Conditions"]["Traces"] = {"Fn::And": [{"Condition": "ReservesConcurrency"}, {"Fn::Equals": [{"Ref": "Tracing"}, "Active"]}]}
     properties(template, "RotationFunction")["Tracing"] = {"Fn::If": ["Traces", "Active", "PassThrough"]}
@@ -150,8 +154,8 @@ DEFECTS = [
     # Conditions
     ("drop the condition of a resource", resource("DatabaseIngress", "Condition"), "dangling"),
     ("drop the condition of an output", change("Outputs", "RotationSecurityGroupId", "Condition"), "dangling"),
-    ("drop the condition inside a property", unguarded("RotationFunction", "VpcConfig"), "dangling"),
-    ("drop half of a condition", change("Conditions", "MakesEndpoint", to={"Fn::Equals": [{"Ref": "AwsApiAccess"}, "endpoint"]}), "dangling"),
+    ("drop the condition inside a property", unguarded("RotationFunction", "VpcConfig"), "snapshots"),
+    ("drop half of a condition", change("Conditions", "MakesSecurityGroup", to={"Fn::Equals": [{"Ref": "FunctionSecurityGroupIds"}, ""]}), "snapshots"),
     ("give a resource another's condition", resource("SecretsManagerEndpoint", "Condition", to="InVpc"), "dangling"),
     ("turn a condition round", change("Conditions", "MakesAlarmTopic", to={"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}), "snapshots"),
     ("name a condition that isn't there", resource("Dashboard", "Condition", to="WithDashboard"), "cfn_lint"),
@@ -163,7 +167,7 @@ DEFECTS = [
     ("widen the secret to all", said("RotateTheSecret", "Resource", to="*"), "grants"),
     ("widen the secret to the project's",
      said("RotateTheSecret", "Resource", to={"Fn::Sub": "arn:aws:secretsmanager:*:*:secret:${Project}/*"}), "grants"),
-    ("widen the superuser to all", said("ReadTheSuperuser", "Resource", to="*"), "calls"),
+    ("widen the superuser to all", said("ReadTheSuperuser", "Resource", to="*"), "grants"),
     ("widen the key to all", said("UnsealAndSealTheSecret", "Resource", to="*"), "grants"),
     ("widen the application to all", said("ReadTheSecrets", "Resource", to="*"), "grants"),
     ("drop a secret from the application's Deny", lambda t: statement(t, "NeverThePendingVersion")["Resource"].pop(0), "grants"),
@@ -252,7 +256,7 @@ DEFECTS = [
         "Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE", "TargetFunctionArn": {"Ref": "RotationFunction"}},
     }), "snapshots"),
     ("open SAM's function URL", add("Resources", "RotationFunction", "Properties", "FunctionUrlConfig", value={"AuthType": "NONE"}), "snapshots"),
-    ("run code of somebody else's", add("Resources", "RotationFunction", "Properties", "Layers", value=["arn:aws:lambda:us-east-1:999988887777:layer:more:1"]), "snapshots"),
+    ("run code of somebody else's", of("RotationFunction", "Layers", to=["arn:aws:lambda:us-east-1:999988887777:layer:more:1"]), "snapshots"),
     ("ship another zip", of("RotationFunction", "CodeUri", to="s3://elsewhere/function.zip"), "snapshots"),
     ("call the function from elsewhere", add("Resources", "RotationFunction", "Properties", "Events", value={
         "Http": {"Type": "HttpApi", "Properties": {}},
@@ -274,6 +278,29 @@ DEFECTS = [
     ("give a tag another value", of("RotationLogGroup", "Tags", 3, "Value", to="none"), "snapshots"),
     ("make a resource that nobody asked for", add("Resources", "Bucket", value={"Type": "AWS::S3::Bucket"}), "snapshots"),
     ("tell two stages apart where no scenario looks", staging_traces, "unseen"),
+    # Other secrets, metrics, the audit, settings
+    ("rotate other secrets whoever they call", said("RotateWhatIsConfiguredToCallIt", "Condition"), "calls"),
+    ("rotate only what calls another function",
+     said("RotateWhatIsConfiguredToCallIt", "Condition", "StringEquals", "secretsmanager:resource/AllowRotationLambdaArn", to="arn:aws:lambda:us-east-1:111122223333:function:other"), "calls"),
+    ("rotate other secrets without being asked", others_for_all, "grants"),
+    ("use any key for them", said("UnsealAndSealThem", "Resource", to="*"), "grants"),
+    ("list secrets without the audit", change("Conditions", "Audits", to={"Fn::Not": [{"Fn::Equals": [{"Ref": "Audit"}, "false"]}]}), "snapshots"),
+    ("count lines that aren't written", of("StepsMetric", "FilterPattern", to='{ $.message = "step finished" }'), "metrics"),
+    ("count by secret", of("StepsMetric", "MetricTransformations", 0, "Dimensions", 1, to={"Key": "secret", "Value": "$.secret_id"}), "metrics"),
+    ("take a field that isn't written", of("DurationMetric", "MetricTransformations", 0, "MetricValue", to="$.duration"), "lines"),
+    ("ring for what is only untidy", of("NotRotatedMetric", "FilterPattern", to='{ $.message = "finding" }'), "metrics"),
+    ("miss what is stuck", of("NotRotatedMetric", "FilterPattern", to='{ $.message = "finding" && ($.rule = "overdue" || $.rule = "too-old") }'), "metrics"),
+    ("watch a metric that nobody makes", of("NotRotatedAlarm", "MetricName", to="Overdue"), "metrics"),
+    ("show a metric that nobody makes", dashboard_body('MetricName=\\"Steps\\"', 'MetricName=\\"Step\\"'), "metrics"),
+    ("mix the metrics of all stacks", of("StepsMetric", "MetricTransformations", 0, "MetricNamespace", to="db-rotation"), "metrics"),
+    ("ask the function for something else", of("AuditSchedule", "Targets", 0, "Input", to='{"Step": "audit"}'), "snapshots"),
+    ("stop the audit", add("Resources", "AuditSchedule", "Properties", "State", value="DISABLED"), "snapshots"),
+    ("audit once a week", of("AuditSchedule", "ScheduleExpression", to="rate(7 days)"), "snapshots"),
+    ("let any rule call the function", of("AuditPermission", "SourceArn"), "snapshots"),
+    ("tell nobody of overdue rotations", of("NotRotatedAlarm", "AlarmActions"), "snapshots"),
+    ("look for certificates elsewhere", of("RotationFunction", "Environment", "Variables", "PGSSLROOTCERT", "Fn::If", 1, to="/opt/global.pem"), "snapshots"),
+    ("forget the boundary of a role", of("ApplicationRole", "PermissionsBoundary"), "snapshots"),
+    ("make a group that isn't used", resource("RotationSecurityGroup", "Condition", to="InVpc"), "snapshots"),
     # Parameters, rules, outputs, tags
     ("drop a pattern", change("Parameters", "DatabaseHost", "AllowedPattern"), "parameters"),
     ("loosen a pattern", change("Parameters", "PrivateSubnetIds", "AllowedPattern", to="^.*$"), "parameters"),

@@ -1,6 +1,7 @@
 """The scenarios that the stack is looked at in, the parameters that must be refused, outputs, tags, and the log's fields."""
 
 HERE_KEY = "arn:aws:kms:us-east-1:111122223333:key/0a0a0a0a-1111-2222-3333-444444444444"
+OTHER_KEY = HERE_KEY.replace("0a0a", "0d0d")
 SUPERUSER_KEY = HERE_KEY.replace("0a0a", "0b0b")
 FRANKFURT_KEY = HERE_KEY.replace("us-east-1", "eu-central-1")
 DUBLIN_KEY = HERE_KEY.replace("us-east-1", "eu-west-1")
@@ -8,6 +9,7 @@ EXISTING_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:ours/app
 SUPERUSER_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:ours/admin-GhIjKl"
 MANAGED_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:rds!cluster-0c0c0c0c-1111-2222-3333-444444444444-JkLmNo"
 TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
+NAME = "cloud-optimizer-dev-db-rotation"
 ADMIN = "arn:aws:iam::111122223333:role/secrets-admin"
 
 # Scenarios.
@@ -23,6 +25,28 @@ VPC = PLAIN | {
 }
 ENDPOINT = VPC | {"AwsApiAccess": "endpoint"}
 EVENTS = PLAIN | {"AlarmTopicArn": TOPIC, "NotifyOnRotationEvents": "true"}
+GROUPS = {name: value for name, value in ENDPOINT.items() if name != "DatabaseSecurityGroupId"} | {
+    "FunctionSecurityGroupIds": "sg-0123456789abcdef1,sg-0123456789abcdef2",
+}
+OTHERS = PLAIN | {"RotateOtherSecrets": "true", "OtherSecretKeyArns": f"{OTHER_KEY},{SUPERUSER_KEY}"}
+AUDIT = PLAIN | {"Audit": "true", "AuditMaxAgeDays": 60, "AuditRequiredTags": "Owner,Cost Center", "AuditTag": "Team=payments", "AlarmTopicArn": TOPIC}
+SETTINGS = PLAIN | {
+    "FunctionName": "rotate-postgresql",
+    "RootCertificatesLayerArn": "arn:aws:lambda:us-east-1:111122223333:layer:roots:3",
+    "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/bound",
+    "Strategy": "single-user",
+    "RefuseWhileInUse": "true",
+    "LogLevel": "DEBUG",
+    "ExcludeNumbers": "true",
+    "ExcludePunctuation": "true",
+    "ExcludeUppercase": "true",
+    "RequireEachIncludedType": "false",
+    "PasswordLength": 20,
+    "Architecture": "x86_64",
+    "MemorySize": 512,
+    "Timeout": 60,
+    "DatabasePort": 6432,
+}
 CHINA = PLAIN | {
     "AWS::Partition": "aws-cn",
     "AWS::Region": "cn-north-1",
@@ -36,6 +60,13 @@ EVERYTHING = PRODUCTION | EXISTING | ENDPOINT | REPLICAS | {
     "SuperuserSecretArn": SUPERUSER_SECRET,
     "SuperuserSecretKeyArn": SUPERUSER_KEY,
     "Tracing": "Active",
+    "RotateOtherSecrets": "true",
+    "OtherSecretKeyArns": OTHER_KEY,
+    "AuditRequiredTags": "Owner",
+    "AuditTag": "Team=payments",
+    "FunctionName": "rotate-postgresql",
+    "RootCertificatesLayerArn": "arn:aws:lambda:us-east-1:111122223333:layer:roots:3",
+    "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/bound",
     "PasswordTransport": "plaintext",
     "ReservedConcurrency": "2",
     "RotationScheduleExpression": "cron(0 4 ? * SUN *)",
@@ -111,6 +142,57 @@ SCENARIOS = {
         "ReadByVersionId": "true",
         "AlarmEmail": "on-call@example.com",
     },
+    "groups": GROUPS,
+    "others": OTHERS,
+    "audit": AUDIT,
+    "settings": SETTINGS,
+    # What the ones above don't have together.
+    "mixed-1": {
+        "ExistingSecretArn": EXISTING_SECRET,
+        "VpcId": "vpc-0123456789abcdef0",
+        "PrivateSubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+        "FunctionSecurityGroupIds": "sg-0123456789abcdef1,sg-0123456789abcdef2",
+        "RotateOtherSecrets": "true",
+        "OtherSecretKeyArns": OTHER_KEY,
+        "AWS::Partition": "aws-iso",
+        "Audit": "true",
+        "AuditRequiredTags": "Owner",
+        "AuditTag": "Team=payments",
+        "FunctionName": "rotate-postgresql",
+        "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/bound",
+    },
+    "mixed-2": VPC | {
+        "AlarmTopicArn": TOPIC,
+        "NotifyOnRotationEvents": "true",
+        "RotateOtherSecrets": "true",
+        "ApplicationRoleFor": "lambda.amazonaws.com",
+        "AuditTag": "Team=payments",
+        "RootCertificatesLayerArn": "arn:aws:lambda:us-east-1:111122223333:layer:roots:3",
+        "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/bound",
+    },
+    "mixed-3": PLAIN | {
+        "VpcId": "vpc-0123456789abcdef0",
+        "PrivateSubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+        "FunctionSecurityGroupIds": "sg-0123456789abcdef1,sg-0123456789abcdef2",
+        "AWS::Partition": "aws-iso",
+        "AuditRequiredTags": "Owner",
+        "FunctionName": "rotate-postgresql",
+        "RootCertificatesLayerArn": "arn:aws:lambda:us-east-1:111122223333:layer:roots:3",
+    },
+    "mixed-4": {
+        "ExistingSecretArn": EXISTING_SECRET,
+        "AlarmEmail": "on-call@example.com",
+        "ApplicationRoleFor": "ec2.amazonaws.com",
+        "Audit": "true",
+        "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/bound",
+    },
+    "mixed-5": {
+        "ExistingSecretArn": EXISTING_SECRET,
+        "VpcId": "vpc-0123456789abcdef0",
+        "PrivateSubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+        "DatabaseSecurityGroupId": "sg-0123456789abcdef0",
+        "Audit": "true",
+    },
     "everything": EVERYTHING,
 }
 
@@ -160,6 +242,26 @@ REFUSED = [
     (VPC | {"PrivateSubnetIds": ",".join(["subnet-0123456789abcdef0"] * 4)}, "PrivateSubnetIds"),
     (VPC | {"DatabaseSecurityGroupId": "default"}, "DatabaseSecurityGroupId"),
     ({"AwsApiAccess": "internet"}, "AwsApiAccess"),
+    ({"SuperuserSecretArn": f"{SUPERUSER_SECRET},"}, "SuperuserSecretArn"),
+    ({"SuperuserSecretKeyArn": "alias/ours"}, "SuperuserSecretKeyArn"),
+    ({"Strategy": "alternating-users"}, "Strategy"),
+    ({"RefuseWhileInUse": "yes"}, "RefuseWhileInUse"),
+    ({"RotateOtherSecrets": ""}, "RotateOtherSecrets"),
+    ({"OtherSecretKeyArns": f"{OTHER_KEY}, {HERE_KEY}"}, "OtherSecretKeyArns"),
+    *(({name: "1"}, name) for name in ("ExcludeNumbers", "ExcludePunctuation", "ExcludeUppercase", "ExcludeLowercase", "RequireEachIncludedType")),
+    ({"FunctionName": "rotate postgresql"}, "FunctionName"),
+    ({"FunctionName": "f" * 65}, "FunctionName"),
+    ({"LogLevel": "info"}, "LogLevel"),
+    ({"RootCertificatesLayerArn": "arn:aws:lambda:us-east-1:111122223333:layer:roots"}, "RootCertificatesLayerArn"),
+    ({"PermissionsBoundaryArn": "bound"}, "PermissionsBoundaryArn"),
+    (GROUPS | {"FunctionSecurityGroupIds": "default"}, "FunctionSecurityGroupIds"),
+    ({"Audit": "daily"}, "Audit"),
+    ({"AuditMaxAgeDays": 0}, "AuditMaxAgeDays"),
+    ({"AuditRequiredTags": "Owner,"}, "AuditRequiredTags"),
+    ({"AuditTag": "Team"}, "AuditTag"),
+    ({"OtherSecretKeyArns": OTHER_KEY}, "AKeyBelongsToASecret"),
+    (VPC | {"FunctionSecurityGroupIds": "sg-0123456789abcdef1"}, "AWholeVpcOrNone"),
+    ({"FunctionSecurityGroupIds": "sg-0123456789abcdef1"}, "AWholeVpcOrNone"),
     ({"AlarmEmail": "on-call"}, "AlarmEmail"),
     ({"AlarmTopicArn": "on-call"}, "AlarmTopicArn"),
     ({"ApplicationRoleFor": "s3.amazonaws.com"}, "ApplicationRoleFor"),
@@ -186,6 +288,8 @@ ACCEPTED = [
     {"ExistingSecretArn": MANAGED_SECRET.replace("cluster", "db"), "EnableRotation": "true"},
     *(PLAIN | {"DatabaseUsername": name, "DatabaseName": name} for name in ("1app", "app user", "Größe", "a.b-c$d", "u" * 63)),
     *(PLAIN | {"DatabaseHost": host} for host in ("db.example.com.", "my_db", "fe80::1", "[2001:db8::7]", "::ffff:10.0.0.7", "2001:0db8:0:0:0:0:0:1")),
+    PLAIN | {"SuperuserSecretArn": f"{SUPERUSER_SECRET},{MANAGED_SECRET}", "SuperuserSecretKeyArn": f"{SUPERUSER_KEY},{OTHER_KEY}"},
+    PLAIN | {"PermissionsBoundaryArn": "arn:aws:iam::aws:policy/PowerUserAccess"},
     PLAIN | {"ExcludeCharacters": " :/@\"'\\"},
 ]
 
@@ -199,7 +303,45 @@ OUTPUTS = {
 
 TAGS = ["Project", "Environment", "CostCenter", "Compliance", "Owner", "ManagedBy"]
 
-# The fields of the line that the function writes when a step ends; `error` where it failed.
-FIELDS = [
+# The fields of the lines that the function writes, by their message, as far as queries and metric filters ask for them.
+# When a step ends (C44); `error` where it failed.
+ENDED = {
     "level", "message", "step", "secret_id", "version", "strategy", "role", "host", "outcome", "duration_ms", "error",
+}
+FIELDS = {
+    "step ended": ENDED,
+    "finding": {"message", "rule", "secret_id", "days"},
+    "audit ended": {"message", "secrets", "counts"},
+    "the role whose turn it is still has sessions": {"message", "sessions", "span.secret_id"},
+}
+
+# Lines of each kind, and the data that the metric filters make of them. The first kind is held against the real binary's in
+# test_binary.py; the audit's and the sessions' are as behaviour C64 and C56 have them.
+LINES = [
+    {"level": "INFO", "message": "step ended", "step": "setSecret", "outcome": "set", "duration_ms": 52},
+    {"level": "ERROR", "message": "step ended", "step": "setSecret", "outcome": "RoleInUse", "duration_ms": 9},
+    {"level": "WARN", "message": "the role whose turn it is still has sessions", "sessions": 3, "span": {"secret_id": "ours/app"}},
+    {"level": "WARN", "message": "finding", "rule": "overdue", "secret_id": "ours/app", "days": 33},
+    {"level": "WARN", "message": "finding", "rule": "untagged", "secret_id": "ours/app", "days": 33},
+    {"level": "WARN", "message": "finding", "rule": "stuck", "secret_id": "ours/app", "days": 2},
+    {"level": "WARN", "message": "finding", "rule": "too-old", "secret_id": "ours/app", "days": 91},
+    {"level": "WARN", "message": "finding", "rule": "not-rotated", "secret_id": "ours/keys", "days": 400},
+    {"level": "INFO", "message": "audit ended", "secrets": 12, "counts": {"overdue": 1, "stuck": 1}},
+    {"level": "WARN", "message": "the server does not check passwords"},
+]
+DATA = [
+    ("Steps", {"step": "setSecret", "outcome": "set"}, 1),
+    ("Duration", {"step": "setSecret"}, 52),
+    ("Steps", {"step": "setSecret", "outcome": "RoleInUse"}, 1),
+    ("Duration", {"step": "setSecret"}, 9),
+    ("RoleInUse", {}, 1),
+    ("RoleInUse", {}, 1),
+    ("Findings", {"rule": "overdue"}, 1),
+    ("NotRotated", {}, 1),
+    ("Findings", {"rule": "untagged"}, 1),
+    ("Findings", {"rule": "stuck"}, 1),
+    ("NotRotated", {}, 1),
+    ("Findings", {"rule": "too-old"}, 1),
+    ("NotRotated", {}, 1),
+    ("Findings", {"rule": "not-rotated"}, 1),
 ]

@@ -12,7 +12,7 @@ from cfnlint.decode import decode_str
 from cfnlint.runner import Runner
 
 from cloudformation import PSEUDO, Stack, choices
-from expected import EVERYTHING, PLAIN
+from expected import ENDPOINT, EVERYTHING, GROUPS, PLAIN, VPC
 
 # One for all templates: reading its rules takes longer than a small stack.
 LINTER = Runner(ConfigMixIn(regions=["us-east-1"]))
@@ -34,21 +34,23 @@ def every_pair(template):
 
 def pairwise(template):
     """Sets of parameters that the rules accept, with every pair of choices in one of them at least."""
-    network = {"VpcId", "PrivateSubnetIds", "DatabaseSecurityGroupId", "AwsApiAccess"}
+    network = {"VpcId", "PrivateSubnetIds", "DatabaseSecurityGroupId", "FunctionSecurityGroupIds", "AwsApiAccess"}
+    others = {"RotateOtherSecrets", "OtherSecretKeyArns"}
     secret = {"DatabaseHost", "ExistingSecretArn", "ExistingSecretKeyArn"}
     superuser = {"SuperuserSecretArn", "SuperuserSecretKeyArn"}
     told = {"AlarmEmail", "AlarmTopicArn", "NotifyOnRotationEvents"}
     # What goes together is one choice; each of the others is taken or left.
     ruled = {
-        "network": [{}, only(network - {"AwsApiAccess"}), only(network)],
+        "network": [{}, *({name: scenario[name] for name in network & scenario.keys()} for scenario in (VPC, ENDPOINT, GROUPS))],
         "secret": [PLAIN, only({"ExistingSecretArn"}), only(secret - {"DatabaseHost"})],
         "told": [{}, only({"AlarmEmail"}), {"AlarmTopicArn": "arn:aws:sns:us-east-1:111122223333:on-call"},
                  only({"AlarmEmail", "NotifyOnRotationEvents"})],
         "environment": [{"Environment": stage} for stage in ("dev", "staging", "production")],
     }
     free = {"superuser": [{}, only({"SuperuserSecretArn"}), only(superuser)]}
+    free |= {"others": [{}, only({"RotateOtherSecrets"}), only(others)]}
     free |= {"partition": [{}, {"AWS::Partition": "aws-cn"}]}
-    single = choices(template).keys() - network - secret - superuser - told - PSEUDO.keys()
+    single = choices(template).keys() - network - secret - superuser - others - told - PSEUDO.keys()
     free |= {name: options(template, name) for name in sorted(single - {"Environment"})}
     merged = lambda chosen: {key: value for choice in chosen for key, value in choice.items()}  # noqa: E731
     # No rule looks beyond the first few: asked as soon as these are chosen, it spares the search most of its ways.

@@ -32,12 +32,12 @@ Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar(
 
 
 def texts(template):
-    """Each scenario's file by its name: the first in full, of the others what differs from it."""
-    made = {name: resolved(template, parameters) for name, parameters in SCENARIOS.items()}
-    first, *others = made
-    return {f"{first}.yaml": text(first, made[first])} | {
-        f"{name}.yaml": text(name, {f"As in {first}, but for": different(made[first], made[name])}) for name in others
-    }
+    """Each scenario's file, by its name: the first in full, of the others what differs from it."""
+    first, *others = SCENARIOS
+    base = resolved(template, SCENARIOS[first])
+    yield f"{first}.yaml", text(first, base)
+    for name in others:
+        yield f"{name}.yaml", text(name, {f"As in {first}, but for": different(base, resolved(template, SCENARIOS[name]))})
 
 
 def resolved(template, parameters):
@@ -65,13 +65,14 @@ def text(name, told):
 
 def snapshots(template):
     """Every scenario of a template is as its snapshot has it; a difference is told as a diff."""
-    found = {file.name: file.read_text() for file in FOLDER.glob("*.yaml")}
-    made = texts(template)
-    for name in sorted(found.keys() | made.keys()):
-        old, new = found.get(name, ""), made.get(name, "")
-        changes = [line for line in difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=0) if line[:2] not in ("--", "++", "@@")]
-        if changes:
-            yield f"{name}: {' '.join(changes)}"
+    stale = {file.name for file in FOLDER.glob("*.yaml")} - {f"{name}.yaml" for name in SCENARIOS}
+    yield from (f"{name}: no such scenario" for name in sorted(stale))
+    for name, made in texts(template):
+        file = FOLDER / name
+        kept = file.read_text() if file.exists() else ""
+        if made != kept:
+            changes = difflib.unified_diff(kept.splitlines(), made.splitlines(), lineterm="", n=0)
+            yield f"{name}: {' '.join(line for line in changes if not line.startswith(('---', '+++', '@@')))}"
 
 
 def unseen(template):
@@ -92,8 +93,7 @@ def unseen(template):
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    written = texts(load())
-    for stale in {file.name for file in FOLDER.glob("*.yaml")} - written.keys():
-        (FOLDER / stale).unlink()
-    for name, content in written.items():
+    for stale in FOLDER.glob("*.yaml"):
+        stale.unlink()
+    for name, content in texts(load()):
         (FOLDER / name).write_text(content)

@@ -9,27 +9,37 @@ import checks
 import linters
 from cloudformation import load
 from defects import DEFECTS
-from expected import FIELDS
+from expected import EXISTING_SECRET, FIELDS, SUPERUSER_SECRET
 
 TEMPLATE = load()
+OTHER_SECRET, FOREIGN_SECRET = (EXISTING_SECRET.replace("ours", owner) for owner in ("theirs", "nobodys"))
 CHECKS = checks.CHECKS | linters.CHECKS | {
     "calls": lambda template: checks.calls(template, NEEDED),
     "lines": lambda template: checks.lines(template, WRITTEN),
 }
 
 # What the function is written to call and to write; test_binary.py holds the template against what the real one called and wrote.
-WRITTEN = [dict.fromkeys(FIELDS, "…") | {"message": "step ended", "level": "ERROR"}]
+WRITTEN = [
+    dict.fromkeys(FIELDS["step ended"], "…") | {"message": "step ended"} | ended
+    for ended in ({"level": "ERROR", "step": "setSecret"}, {"level": "INFO", "step": "finishSecret"})
+]
+ALL = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "ListSecretVersionIds")
+READING = ("DescribeSecret", "GetSecretValue")
 NEEDED = [
-    {"strategy": strategy, "operation": operation, "resource": resource}
-    for strategies, operations, resource in (
-        (("single user", "alternating users"),
-         ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "ListSecretVersionIds"), "secret"),
-        (("single user", "alternating users"), ("GetRandomPassword",), "*"),
-        (("alternating users",), ("DescribeSecret", "GetSecretValue"), "superuser"),
-        (("alternating users",), ("DescribeDBInstances", "DescribeDBClusters"), "*"),
+    {"kind": kind, "secret": EXISTING_SECRET, "superuser": superuser, "operation": operation, "resource": resource, "joined": False}
+    for kind, superuser, operations, resource in (
+        ("single user", None, ALL, EXISTING_SECRET),
+        ("single user", None, ("GetRandomPassword",), "*"),
+        ("alternating users", SUPERUSER_SECRET, ALL, EXISTING_SECRET),
+        ("alternating users", SUPERUSER_SECRET, READING, SUPERUSER_SECRET),
+        ("alternating users", SUPERUSER_SECRET, ("DescribeDBInstances", "DescribeDBClusters", "GetRandomPassword"), "*"),
     )
-    for strategy in strategies
     for operation in operations
+] + [
+    # One function, other secrets than the stack's own: those that call it, and one that calls another.
+    {"kind": "others", "secret": secret, "superuser": SUPERUSER_SECRET, "operation": operation, "resource": secret, "joined": joined}
+    for secret, joined in ((OTHER_SECRET, True), (FOREIGN_SECRET, False))
+    for operation in ALL
 ]
 
 
