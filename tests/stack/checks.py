@@ -69,18 +69,19 @@ def calls(template, recorded):
         used = [call for call in recorded if call["kind"] in (kind, "single user")]
         called = {(qualified(call["operation"]), whose(call)) for call in used}
         if kind == "others":
-            wrong += [f"others: {allowed[0]}granted: {call}" for call in made if (allowed := grant(template, call)) is not None]
-            continue
+            wrong += refused_where_it_should_be(template, made)
+        else:
+            unused = rights(template, made[0]) - called
+            wrong += [f"{kind}: granted, never called: {action} on {resource}" for action, resource in sorted(unused)]
         wrong += [f"{kind}: called, not granted: {call}" for call in made if not granted(template, call)]
-        for action, resource in sorted(rights(template, made[0]) - called):
-            wrong.append(f"{kind}: granted, never called: {action} on {resource}")
     return wrong
 
 
-def grant(template, call):
-    """Whether a call on another secret is granted as it should be: exactly where that secret's rotation calls this function."""
-    should = call["joined"] or call["resource"] in ("*", call["superuser"])
-    return None if granted(template, call) is should else ("not " if should else "",)
+def refused_where_it_should_be(template, made):
+    """What is granted of calls on other secrets, were their rotation configured to call another function."""
+    left = [call | {"joined": False} for call in made if call["joined"]]
+    wrong = [] if left else ["others: no secret has joined"]
+    return wrong + [f"others: granted on a secret that has left: {call}" for call in left if granted(template, call)]
 
 
 def recorded_stack(template, call):

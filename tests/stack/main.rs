@@ -7,11 +7,13 @@
     reason = "a test prints what it found"
 )]
 
+mod others;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::world::Builder;
 use testbed::{Alternating, Call, TestResult, World};
 
@@ -56,8 +58,6 @@ async fn recorded() -> TestResult<Recorded> {
     let single = world().start().await?;
     search_everywhere(&single).await?;
     recorded.note("single user", &single, None);
-    // A stack with a superuser also takes its secret back to a single user.
-    recorded.note("alternating users", &single, None);
     single.finish().await?;
 
     let it = world().alternating().await?;
@@ -67,23 +67,33 @@ async fn recorded() -> TestResult<Recorded> {
     }
     recorded.note("alternating users", &it.world, Some(&it.superuser.arn));
     it.world.finish().await?;
+
+    for call in others::rotated().await? {
+        writeln!(recorded.calls, "{call}").unwrap();
+    }
     Ok(recorded)
 }
 
 impl Recorded {
-    fn note(&mut self, strategy: &str, world: &World, superuser: Option<&str>) {
+    fn note(&mut self, kind: &str, world: &World, superuser: Option<&str>) {
         for call in world.api.calls() {
-            let resource = match call.sent_text("SecretId") {
-                Some(id) if Some(id) == superuser => "superuser",
-                Some(_) => "secret",
-                None => "*",
-            };
-            let Call { operation, .. } = call;
-            let line = json!({"strategy": strategy, "operation": operation, "resource": resource});
+            let line = noted(kind, &call, &world.secret.arn, superuser);
             writeln!(self.calls, "{line}").unwrap();
         }
         self.lines += &world.function.output();
     }
+}
+
+/// A call, on the very secret that it was made on: an ARN, or `*` where the call names none.
+fn noted(kind: &str, call: &Call, secret: &str, superuser: Option<&str>) -> Value {
+    json!({
+        "kind": kind,
+        "secret": secret,
+        "superuser": superuser,
+        "operation": call.operation,
+        "resource": call.sent_text("SecretId").unwrap_or("*"),
+        "joined": false,
+    })
 }
 
 /// A rotation whose password only an older version knows, so that every version is asked for.
