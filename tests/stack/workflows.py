@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from cloudformation import load
+from cloudformation import ROOT, load
 from linters import ran
 
 # Pins that were seen as these tags in a copy of their repositories: no linter notices a commit that doesn't exist.
@@ -47,29 +47,50 @@ def pins(root):
 
 
 def stages(root):
-    """No rights but where they are used; built once, deployed stage by stage, never cut off; CI without cloud rights."""
+    """No rights but where they are used; built once CI has passed, tried on its own kind of processor, deployed stage by stage, never
+    cut off; production as its reviewers have read it; CI without cloud rights."""
     read = lambda name: yaml.safe_load((root / ".github/workflows" / name).read_text())  # noqa: E731
     ci, deploy = read("ci.yml"), read("deploy.yml")
     expected = load()["Parameters"]["Environment"]["AllowedValues"]
     wrong = [f"{flow['name']}: rights for every job" for flow in (ci, deploy) if flow["permissions"] != {}]
     wrong += [f"ci: {name} may speak for us to a cloud" for name, job in ci["jobs"].items() if OIDC in job["permissions"]]
     jobs = dict(deploy["jobs"])
-    wrong += [] if list(jobs) == ["build", *expected] else [f"deploy: the jobs are {list(jobs)}"]
+    chain = {"ci": None, "build": "ci", "dev": "build", "staging": "dev", "production-changes": "staging", "production": "production-changes"}
+    needed = {name: job.get("needs") for name, job in jobs.items()}
+    wrong += [] if needed == chain else [f"deploy: the jobs and what they need are {needed}"]
+    wrong += [] if jobs["ci"].get("uses") == "./.github/workflows/ci.yml" else ["deploy: ci is not ci.yml"]
     builders = [name for name, job in jobs.items() if "sam build" in text(job)]
     wrong += [] if builders == ["build"] else [f"deploy: built in {builders}"]
-    for before, stage in zip(["build", *expected], expected, strict=False):
-        job = jobs.get(stage, {})
+    for name, (workflow, job) in {"deploy": (deploy, "build"), "ci": (ci, "build")}.items():
+        kinds = {row.get("architecture"): row.get("runner") for row in workflow["jobs"][job].get("strategy", {}).get("matrix", {}).get("include", [])}
+        runner = kinds.get("arm64", workflow["jobs"][job]["runs-on"])
+        wrong += [] if runner == "ubuntu-24.04-arm" else [f"{name}: arm64 runs on {runner}"]
+    for built, tried in ((deploy, "cargo run --locked --example rotate -- .aws-sam/build/RotationFunction/bootstrap"), (ci, "tests/stack/run -m build")):
+        wrong += [] if tried in text(built["jobs"]["build"]) else [f"{built['name']}: what is built is not executed"]
+    for name, job in jobs.items():
+        if name in ("ci", "build"):
+            wrong += [f"deploy: {name} has {job['permissions']}"] if job["permissions"] != {"contents": "read"} else []
+            continue
         asked = {
-            "needs": before,
-            "environment": stage,
+            "environment": name,
             "permissions": {OIDC: "write"},
-            "concurrency": {"group": f"deploy-{stage}", "cancel-in-progress": False},
+            "concurrency": {"group": f"deploy-{name}", "cancel-in-progress": False},
         }
-        wrong += [f"deploy: {stage}.{key} is {job.get(key)}" for key, value in asked.items() if job.get(key) != value]
-        wrong += [f"deploy: {stage} is not deployed as itself"] if job.get("env", {}).get("STAGE") != stage else []
-        for part in ("actions/download-artifact", 'sam deploy --config-env "$STAGE"', "ops/rotation"):
-            wrong += [] if part in text(job) else [f"deploy: {stage} lacks {part}"]
-    return wrong + ([f"deploy: build has {jobs['build']['permissions']}"] if jobs["build"]["permissions"] != {"contents": "read"} else [])
+        wrong += [f"deploy: {name}.{key} is {job.get(key)}" for key, value in asked.items() if job.get(key) != value]
+        stage = name.removesuffix("-changes")
+        wrong += [f"deploy: {name} is not deployed as itself"] if job["env"].get("STAGE", stage) != stage or stage not in expected else []
+        wrong += [] if "actions/download-artifact" in text(job) else [f"deploy: {name} takes something else"]
+        executes = "--no-execute-changeset" not in text(job)
+        wrong += [f"deploy: {name} executes what nobody has read"] if executes == (name == "production-changes") else []
+        wrong += [f"deploy: {name} is not tried"] if executes != ("ops/rotation" in text(job)) else []
+    wrong += ["deploy: production makes a change set of its own"] if "sam deploy" in text(jobs.get("production", {})) else []
+    return wrong
+
+
+def script(job, name):
+    """What a step of deploy.yml runs."""
+    steps = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())["jobs"][job]["steps"]
+    return next(step["run"] for step in steps if step.get("name") == name)
 
 
 def text(job):
@@ -92,6 +113,12 @@ DEFECTS = [
     ("skip a stage", "deploy.yml", "needs: staging", "needs: dev", "stages"),
     ("deploy without reviewers", "deploy.yml", "    environment: production\n", "", "stages"),
     ("build again for a stage", "deploy.yml", "tar -xzf stack.tar.gz", "sam build", "stages"),
+    ("deploy what CI has not passed", "deploy.yml", "    needs: ci\n", "", "stages"),
+    ("execute what nobody has read", "deploy.yml", " --no-execute-changeset", "", "stages"),
+    ("make another change set than was read", "deploy.yml", 'aws cloudformation execute-change-set --change-set-name "$CHANGE_SET"', "sam deploy", "stages"),
+    ("try the zip on another kind of processor", "deploy.yml", "runs-on: ubuntu-24.04-arm", "runs-on: ubuntu-24.04", "stages"),
+    ("try it on another kind in CI", "ci.yml", "runner: ubuntu-24.04-arm", "runner: ubuntu-24.04", "stages"),
+    ("never execute what is deployed", "deploy.yml", "cargo run --locked --example rotate -- .aws-sam/build/RotationFunction/bootstrap", "echo", "stages"),
     ("misspell a key", "deploy.yml", "timeout-minutes", "timeout-minute", "schemas"),
     ("need a job that isn't there", "deploy.yml", "needs: build", "needs: bild", "actionlint"),
     ("read a matrix that isn't there", "ci.yml", "matrix.target }}", "matrix.targets }}", "actionlint"),
