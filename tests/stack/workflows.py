@@ -9,6 +9,7 @@ from linters import ran
 
 # Pins that were seen as these tags in a copy of their repositories: no linter notices a commit that doesn't exist.
 PINS = {
+    "actions/attest": ("1e69f48acb82d1966a394da916b4c1698aa569d6", "v4.2.2"),
     "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
     "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
     "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
@@ -98,7 +99,40 @@ def text(job):
     return "\n".join(step.get("uses", "") + step.get("run", "") for step in job.get("steps", []))
 
 
-CHECKS = {check.__name__: check for check in (zizmor, schemas, pins, stages)}
+def releases(root):
+    """A release only of what ci passed, built twice and compared, published by the last job alone; roots are no more than proposed."""
+    read = lambda name: yaml.safe_load((root / ".github/workflows" / name).read_text())  # noqa: E731
+    release, roots = read("release.yml"), read("roots.yml")
+    jobs = release["jobs"]
+    rights = {
+        "passed": {"actions": "read", "contents": "read"},
+        "build": {"contents": "read"},
+        "publish": {"attestations": "write", "contents": "write", OIDC: "write"},
+    }
+    wrong = [f"{flow['name']}: rights for every job" for flow in (release, roots) if flow["permissions"] != {}]
+    for name, may in rights.items():
+        wrong += [] if jobs[name]["permissions"] == may else [f"release: {name} has {jobs[name]['permissions']}"]
+    for name, before in (("build", "passed"), ("publish", "build")):
+        wrong += [] if jobs[name].get("needs") == before else [f"release: {name} does not wait for {before}"]
+    twice = {"architecture": ["arm64", "x86_64"], "turn": ["first", "second"]}
+    wrong += [] if jobs["build"]["strategy"]["matrix"] == twice else ["release: not built twice"]
+    for name, part in (
+        ("passed", '--workflow ci.yml --branch main --commit "$GITHUB_SHA" --status success'),
+        ("passed", '.github/scripts/release notes "$GITHUB_REF_NAME"'),
+        ("build", '.github/scripts/release build "$ARCHITECTURE"'),
+        ("publish", "diff -r arm64-first arm64-second"),
+        ("publish", "diff -r x86_64-first x86_64-second"),
+        ("publish", "actions/attest@"),
+        ("publish", "gh release create"),
+    ):
+        wrong += [] if part in text(jobs[name]) else [f"release: {name} lacks {part}"]
+    refresh = roots["jobs"]["refresh"]
+    wrong += [] if refresh["permissions"] == {"contents": "write", "pull-requests": "write"} else ["roots: other rights"]
+    wrong += [] if ".github/scripts/roots" in text(refresh) and "gh pr create" in text(refresh) else ["roots: no proposal"]
+    return wrong
+
+
+CHECKS = {check.__name__: check for check in (zizmor, schemas, pins, stages, releases)}
 
 # (what goes wrong, file, old text, new text, the check that is there to catch it)
 DEFECTS = [
@@ -122,5 +156,14 @@ DEFECTS = [
     ("misspell a key", "deploy.yml", "timeout-minutes", "timeout-minute", "schemas"),
     ("need a job that isn't there", "deploy.yml", "needs: build", "needs: bild", "actionlint"),
     ("read a matrix that isn't there", "ci.yml", "matrix.target }}", "matrix.targets }}", "actionlint"),
+    ("release what ci has not seen", "release.yml", "--status success", "", "releases"),
+    ("release another version than the tag", "release.yml", '      - run: .github/scripts/release notes "$GITHUB_REF_NAME"\n', "",
+     "releases"),
+    ("build once", "release.yml", "turn: [first, second]", "turn: [first]", "releases"),
+    ("publish without a comparison", "release.yml", "          diff -r x86_64-first x86_64-second\n", "", "releases"),
+    ("let the builder publish", "release.yml", "      contents: read\n    strategy", "      contents: write\n    strategy", "releases"),
+    ("publish without provenance", "release.yml", "attestations: write", "attestations: read", "releases"),
+    ("pin an attestation that nobody saw", "release.yml", "1e69f48a", "1e69f48b", "pins"),
+    ("push roots unseen", "roots.yml", "gh pr create", "gh pr merge", "releases"),
     ("misspell an ecosystem", "../dependabot.yml", "github-actions", "github-action", "schemas"),
 ]
