@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What people read, with the path that they read it at.
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 13] = [
     (
         ".github/CONTRIBUTING.md",
         include_str!("../../.github/CONTRIBUTING.md"),
@@ -25,6 +25,9 @@ const PAGES: [(&str, &str); 10] = [
     ("docs/proof.md", include_str!("../../docs/proof.md")),
     ("docs/secret.md", include_str!("../../docs/secret.md")),
     ("docs/stack.md", include_str!("../../docs/stack.md")),
+    ("docs/adopt.md", include_str!("../../docs/adopt.md")),
+    ("docs/compare.md", include_str!("../../docs/compare.md")),
+    ("docs/verify.md", include_str!("../../docs/verify.md")),
 ];
 
 pub(super) const OPERATE: &str = include_str!("../../docs/operate.md");
@@ -47,12 +50,20 @@ const TYPED_ALONE: [&str; 4] = [
 ];
 
 /// Commands that nothing here can run, by their beginnings, and why.
-const UNTYPED: [(&str, &str); 10] = [
+const UNTYPED: [(&str, &str); 20] = [
     (".ci/run", "this runs in it"),
+    (
+        "RUSTUP_TOOLCHAIN=",
+        "tests/stack/run -m build does it twice",
+    ),
     ("NOTHING_LOST_SEED=", "the soak, which takes hours"),
     (
         "aws cloudformation set-stack-policy",
         "moto's CloudFormation makes no secret that a policy could protect",
+    ),
+    (
+        "aws lambda add-permission",
+        "there is no function to permit; the template's permission is the same",
     ),
     (
         "aws logs tail",
@@ -67,15 +78,23 @@ const UNTYPED: [(&str, &str); 10] = [
         "takes minutes, and wants the machine to itself",
     ),
     ("cargo test", "this runs in it"),
+    ("envsubst <", "test_doors.py fills the policies in"),
+    ("export REGION", "for envsubst"),
+    ("gh ", "there is no release yet"),
+    ("git clone", "there is no tag yet"),
     (
         "psql",
         "the servers come without it; giving a role a password by verifier is what verifier.rs is about",
     ),
+    ("rustup target add", "fetches a target"),
+    ("rustup toolchain install", "fetches a toolchain"),
     ("sam build", "takes minutes: tests/stack/run -m build"),
     (
         "sam deploy",
         "there is no CloudFormation; the proof of the stack is in its place",
     ),
+    ("sha256sum", "there is no release yet"),
+    ("tar -xzf", "test_release.py unpacks an archive"),
 ];
 
 #[test]
