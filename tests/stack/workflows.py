@@ -15,6 +15,7 @@ PINS = {
     "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
     "aws-actions/configure-aws-credentials": ("e6de054238d6b7531b4efff3b6587d9aade6a06c", "v6.2.3"),
     "aws-actions/setup-sam": ("89ddb14d60e682855e3fea4be85b3c56485de310", "v3"),
+    "hashicorp/setup-terraform": ("dfe3c3f87815947d99a8997f908cb6525fc44e9e", "v4.0.1"),
 }
 OIDC = "id-token"
 
