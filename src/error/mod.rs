@@ -40,10 +40,6 @@ impl Error {
         Self::new(Kind::NoWorkingCredential, problem)
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// The `errorType` that the invocation answers.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -132,11 +128,8 @@ const fn database_kind(failure: &Failure) -> Kind {
         Failure::PermissionDenied(_) => Kind::PermissionDenied,
         Failure::PasswordRefused(_) => Kind::PasswordRefused,
         Failure::PasswordUnanswered { .. } | Failure::TimedOut(_) => Kind::DeadlineExceeded,
-        Failure::ConnectionLost(_) => Kind::ConnectionLost,
-        Failure::AnswerUnreadable
-        | Failure::Conflict(_)
-        | Failure::Failed(_)
-        | Failure::NoVerifier(_) => Kind::DatabaseFailed,
+        Failure::AnswerUnreadable | Failure::ConnectionLost(_) => Kind::ConnectionLost,
+        Failure::Conflict(_) | Failure::Failed(_) | Failure::NoVerifier(_) => Kind::DatabaseFailed,
     }
 }
 

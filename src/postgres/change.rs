@@ -117,11 +117,11 @@ impl<'a> Change<'a> {
         match transport {
             PasswordTransport::Plaintext => {
                 let password = &credentials.password;
-                self.set(password.expose(), password).await
+                self.set(password.expose(), password, Some(kind)).await
             }
             PasswordTransport::Verifier => {
                 let verifier = kind.of(credentials).map_err(Failure::NoVerifier)?;
-                self.set(verifier.expose(), &verifier).await
+                self.set(verifier.expose(), &verifier, None).await
             }
         }
     }
@@ -138,12 +138,13 @@ impl<'a> Change<'a> {
         &self,
         text: &str,
         secret: impl Into<Sensitive>,
+        kind: Option<VerifierKind>,
     ) -> Result<Option<String>, Failure> {
         let redaction = Redaction::default().and(secret);
         let bounds = Bounds::within(self.session.deadline);
         let sql = match self.pair {
-            None => statement::set_own_password(self.role, text, bounds),
-            Some(pair) => statement::set_password_in_pair(pair, self.role, text, bounds),
+            None => statement::set_own_password(self.role, text, kind, bounds),
+            Some(pair) => statement::set_password_in_pair(pair, self.role, text, kind, bounds),
         };
         let row = self.session.run(sql.expose()).await;
         let row = row.map_err(|failure| refused_by_policy(failure.redacted(&redaction)))?;

@@ -83,7 +83,7 @@ pub enum Failure {
     TimedOut(#[from] TimedOut),
     /// The server was given a proof of the password and did not answer in time, as one with `auth_delay` does where it
     /// refuses.
-    #[error("no answer to the password within {} ms", after.as_millis())]
+    #[error("no answer within {} ms while the server checked the password", after.as_millis())]
     PasswordUnanswered {
         /// How long the answer was waited for.
         after: Duration,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::VerifierKind;
 use crate::deadline::Deadline;
 use crate::login::{Pair, RoleName};
 use crate::sensitive::SensitiveSql;
@@ -81,8 +82,14 @@ pub(super) fn begin(role: &RoleName, pair: Option<&Pair>, bounds: Bounds) -> Str
 }
 
 /// Changes the password of `role`, who is logged in, to `secret`, a verifier or a password, and commits.
-pub(super) fn set_own_password(role: &RoleName, secret: &str, bounds: Bounds) -> SensitiveSql {
-    let (bounds, alter) = (bounds.sql(), alter_password(role, secret));
+pub(super) fn set_own_password(
+    role: &RoleName,
+    secret: &str,
+    kind: Option<VerifierKind>,
+    bounds: Bounds,
+) -> SensitiveSql {
+    let bounds = bounds.sql();
+    let alter = alter_password(role, secret, kind);
     SensitiveSql::new(format!("{bounds}; {alter}; COMMIT"))
 }
 
@@ -92,10 +99,12 @@ pub(super) fn set_password_in_pair(
     pair: &Pair,
     role: &RoleName,
     secret: &str,
+    kind: Option<VerifierKind>,
     bounds: Bounds,
 ) -> SensitiveSql {
     let [original, clone] = [&pair.original, &pair.clone].map(|r| quoted_literal(r.as_str()));
-    let (bounds, alter) = (bounds.sql(), alter_password(role, secret));
+    let bounds = bounds.sql();
+    let alter = alter_password(role, secret, kind);
     SensitiveSql::new(format!(
         "{bounds}; SET LOCAL datestyle = ISO; \
          SELECT set_config('db_rotation.original', {original}, true), set_config('db_rotation.clone', {clone}, true); \
@@ -103,12 +112,15 @@ pub(super) fn set_password_in_pair(
     ))
 }
 
-fn alter_password(role: &RoleName, secret: &str) -> String {
-    format!(
-        "ALTER ROLE {} PASSWORD {}",
-        role.quoted(),
-        quoted_literal(secret)
-    )
+/// `kind` is what the server is to make of a secret that is a password.
+fn alter_password(role: &RoleName, secret: &str, kind: Option<VerifierKind>) -> String {
+    let role = role.quoted();
+    let secret = quoted_literal(secret);
+    let alter = format!("ALTER ROLE {role} PASSWORD {secret}");
+    match kind {
+        None => alter,
+        Some(kind) => format!("SET LOCAL password_encryption = '{}'; {alter}", kind.name()),
+    }
 }
 
 /// Levels a clone with its original; the two are named in settings of the transaction, so that the text is constant.
@@ -145,7 +157,7 @@ mod tests {
 
     fn sql(role: &str, secret: &str) -> String {
         let role = RoleName::try_from(role.to_owned()).unwrap();
-        let sql = set_own_password(&role, secret, bounds(Duration::from_secs(5)));
+        let sql = set_own_password(&role, secret, None, bounds(Duration::from_secs(5)));
         sql.expose().to_owned()
     }
 

@@ -38,6 +38,14 @@ pub(crate) enum VerifierChoice {
 }
 
 impl VerifierKind {
+    /// As `password_encryption` has it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Scram { .. } => "scram-sha-256",
+        }
+    }
+
     /// A verifier of this kind, SCRAM's with 16 random bytes of salt.
     ///
     /// # Errors

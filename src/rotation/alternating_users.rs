@@ -1,7 +1,7 @@
 //! Alternating users: a superuser changes the password of the role whose turn it is. Its own password goes where it may go,
 //! and nowhere else.
 
-use super::change::{Changed, change};
+use super::change::{Attempt, Changed, change};
 use super::context::Context;
 use super::step_ended::Outcome;
 use crate::aws::Address;
@@ -16,15 +16,16 @@ pub(super) async fn set_password(
     pending: &SecretDocument,
     pair: &Pair,
     superuser: &SecretId,
-) -> Result<Outcome, Error> {
+) -> Result<Attempt, Error> {
     let superuser = superuser_login(context, pair, superuser).await?;
     let session = log_in(context, &superuser).await?;
     let changed = change_password(context, &session, &pending.login).await;
     session.close().await;
-    match changed? {
-        Changed::With(_) => Ok(Outcome::Set),
-        Changed::RotationFinished => Ok(Outcome::AlreadySet),
-    }
+    Ok(match changed? {
+        Changed::With(_) => Attempt::Ended(Outcome::Set),
+        Changed::RotationFinished => Attempt::Ended(Outcome::AlreadySet),
+        Changed::Unanswered(error) => Attempt::Unanswered(error),
+    })
 }
 
 /// `pg_hba.conf` may demand SCRAM where the server makes md5 verifiers: those are tried, and replaced where they are refused.
@@ -41,7 +42,7 @@ async fn change_password(
         VerifierChoice::ServersDefault,
     )
     .await?;
-    if changed != Changed::With(VerifierKind::Md5) {
+    if !matches!(changed, Changed::With(VerifierKind::Md5)) {
         return Ok(changed);
     }
     match context.connector().log_in(pending).await {

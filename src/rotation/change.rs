@@ -3,17 +3,28 @@
 use std::time::Duration;
 
 use super::context::Context;
+use super::step_ended::Outcome;
 use crate::error::Error;
 use crate::login::Credentials;
 use crate::postgres::{Committed, DatabaseError, Failure, Session, VerifierChoice, VerifierKind};
 
 /// What became of a change.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Changed {
     /// It was committed, with a verifier of this kind.
     With(VerifierKind),
     /// It was not made: the rotation was finished meanwhile.
     RotationFinished,
+    /// The connection died: whether it was made is not known.
+    Unanswered(Error),
+}
+
+/// What became of setSecret's work, as far as one session took it.
+pub(super) enum Attempt {
+    /// It is done.
+    Ended(Outcome),
+    /// The connection died during the change: logging in again tells whether it was made.
+    Unanswered(Error),
 }
 
 /// Gives the role of `credentials` its password through `session`, with the kind of verifier that is chosen.
@@ -22,7 +33,7 @@ pub(super) enum Changed {
 /// however late its messages arrive. Where somebody else's change came between, all of it is tried again.
 ///
 /// # Errors
-/// After a lost connection the change may have been made; after any other error it was not.
+/// The change was not made.
 pub(super) async fn change(
     context: &Context<'_>,
     session: &Session,
@@ -32,7 +43,10 @@ pub(super) async fn change(
     let pair = context.strategy.pair();
     let mut pause = FIRST_PAUSE;
     loop {
-        let change = session.begin_change(&credentials.role, pair).await?;
+        let change = match session.begin_change(&credentials.role, pair).await {
+            Ok(change) => change,
+            Err(error) => return unanswered(error),
+        };
         match context.is_finished().await {
             Ok(false) => {}
             Ok(true) => {
@@ -61,8 +75,17 @@ pub(super) async fn change(
                 session.roll_back().await?;
                 pause *= 2;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return unanswered(error),
         }
+    }
+}
+
+fn unanswered(error: DatabaseError) -> Result<Changed, Error> {
+    match error.failure {
+        Failure::AnswerUnreadable | Failure::ConnectionLost(_) => {
+            Ok(Changed::Unanswered(error.into()))
+        }
+        _ => Err(error.into()),
     }
 }
 

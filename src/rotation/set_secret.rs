@@ -1,10 +1,11 @@
 //! `setSecret`: tells the database.
 
+use super::change::Attempt;
 use super::context::Context;
 use super::step_ended::Outcome;
 use super::strategy::Strategy;
 use super::{alternating_users, single_user};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 
 /// Gives the pending role the pending password.
 ///
@@ -14,22 +15,23 @@ pub(super) async fn set_secret(context: &Context<'_>) -> Result<Outcome, Error> 
     Context::warn_of_clear_text(&pending.login);
     let mut tries_left = TRIES;
     loop {
-        let outcome = match &context.strategy {
-            Strategy::SingleUser => single_user::set_password(context, pending).await,
+        let attempt = match &context.strategy {
+            Strategy::SingleUser => single_user::set_password(context, pending).await?,
             Strategy::AlternatingUsers { pair, superuser } => {
-                alternating_users::set_password(context, pending, pair, superuser).await
+                alternating_users::set_password(context, pending, pair, superuser).await?
             }
         };
         tries_left -= 1;
-        match outcome {
-            Err(error) if error.kind() == Kind::ConnectionLost && tries_left > 0 => {
+        match attempt {
+            Attempt::Ended(outcome) => return Ok(outcome),
+            Attempt::Unanswered(error) if tries_left == 0 => return Err(error),
+            Attempt::Unanswered(error) => {
                 tracing::warn!(
                     host = %pending.login.endpoint,
                     error = error.report(),
                     "connection lost: logging in again to find out whether the password was changed"
                 );
             }
-            outcome => return outcome,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::change::{Changed, change};
+use super::change::{Attempt, Changed, change};
 use super::context::Context;
 use super::step_ended::Outcome;
 use crate::aws::AwsError;
@@ -17,9 +17,9 @@ use crate::secret::{SecretDocument, SecretValue, StagingLabel, VersionId};
 pub(super) async fn set_password(
     context: &Context<'_>,
     pending: &SecretDocument,
-) -> Result<Outcome, Error> {
+) -> Result<Attempt, Error> {
     let session = match Search::new(context, pending).find().await? {
-        Found::AlreadySet => return Ok(Outcome::AlreadySet),
+        Found::AlreadySet => return Ok(Attempt::Ended(Outcome::AlreadySet)),
         Found::Session(session) => session,
     };
     if !session.checks_passwords() {
@@ -36,7 +36,7 @@ async fn set_and_prove(
     context: &Context<'_>,
     session: &Session,
     pending: &Login,
-) -> Result<Outcome, Error> {
+) -> Result<Attempt, Error> {
     let credentials = &pending.credentials;
     let reached = context.connector().reach(&pending.endpoint).await;
     let mut choice = VerifierChoice::ServersDefault;
@@ -44,10 +44,11 @@ async fn set_and_prove(
     loop {
         let kind = match change(context, session, credentials, choice).await? {
             Changed::With(kind) => kind,
-            Changed::RotationFinished => return Ok(Outcome::AlreadySet),
+            Changed::RotationFinished => return Ok(Attempt::Ended(Outcome::AlreadySet)),
+            Changed::Unanswered(error) => return Ok(Attempt::Unanswered(error)),
         };
         if proof.holds().await {
-            return Ok(Outcome::Set);
+            return Ok(Attempt::Ended(Outcome::Set));
         }
         if kind != VerifierKind::Md5 || choice == VerifierChoice::Scram {
             return Err(take_back(context, session, pending).await);
@@ -107,7 +108,9 @@ async fn take_back(context: &Context<'_>, session: &Session, pending: &Login) ->
         Ok(Changed::RotationFinished) => {
             "it was not put back: the rotation was finished meanwhile".to_owned()
         }
-        Err(error) => format!("the password before it could not be put back: {error}"),
+        Ok(Changed::Unanswered(error)) | Err(error) => {
+            format!("the password before it could not be put back: {error}")
+        }
     };
     let problem = format!(
         "the database took the new password and refuses to log in to {pending} with it; {state}"
@@ -196,6 +199,7 @@ impl<'a> Search<'a> {
             return Ok(false);
         };
         session.close().await;
+        self.context.note_login();
         Ok(true)
     }
 

@@ -36,7 +36,7 @@ impl<'a> Keys<'a> {
         match twice {
             // Any other key may be anybody's words.
             Some((_, (key, _))) if READ.contains(&key.as_str()) => {
-                Err(format!("has `{key}` twice"))
+                Err(format!("has {key:?} twice"))
             }
             Some(_) => Err("has a key twice".to_owned()),
             None => Ok(Self { text, keys }),
@@ -67,13 +67,15 @@ impl<'a> Keys<'a> {
     pub(super) fn engine(&self) -> Result<(), String> {
         match self.text("engine")?.as_deref() {
             None | Some("postgres" | "aurora-postgresql") => Ok(()),
-            Some(_) => Err("has an `engine` that is not postgres or aurora-postgresql".to_owned()),
+            Some(_) => {
+                Err(r#"has an "engine" that is not postgres or aurora-postgresql"#.to_owned())
+            }
         }
     }
 
     pub(super) fn credentials(&self) -> Result<Credentials, String> {
         let role = RoleName::try_from(self.required("username")?);
-        let role = role.map_err(|e| format!("has a `username` that {e}"))?;
+        let role = role.map_err(|e| format!(r#"has a "username" that {e}"#))?;
         Ok(Credentials {
             role,
             password: Password::new(self.required("password")?),
@@ -92,7 +94,7 @@ impl<'a> Keys<'a> {
             .then(|| digits.parse().ok())
             .flatten();
         port.filter(|&p| p != 0)
-            .ok_or_else(|| "has a `port` that is not a number from 1 to 65535".to_owned())
+            .ok_or_else(|| r#"has a "port" that is not a number from 1 to 65535"#.to_owned())
     }
 
     /// Only an explicit `false` or `disable` turns TLS off; every other mode of libpq's is raised to verify-full.
@@ -113,13 +115,13 @@ impl<'a> Keys<'a> {
                 Ok(TlsMode::VerifyFull)
             }
             _ => Err(format!(
-                "has a `{key}` that is not true, false or a libpq mode such as verify-full"
+                "has a {key:?} that is not true, false or a libpq mode such as verify-full"
             )),
         }
     }
 
     fn required(&self, key: &str) -> Result<String, String> {
-        self.text(key)?.ok_or_else(|| format!("has no `{key}`"))
+        self.text(key)?.ok_or_else(|| format!("has no {key:?}"))
     }
 
     /// The non-empty text under `key`, if it is there.
@@ -128,10 +130,10 @@ impl<'a> Keys<'a> {
             return Ok(None);
         };
         match serde_json::from_str::<String>(raw.get()) {
-            Ok(text) if text.is_empty() => Err(format!("has an empty `{key}`")),
-            Ok(text) if text.contains('\0') => Err(format!("has a NUL character in `{key}`")),
+            Ok(text) if text.is_empty() => Err(format!("has an empty {key:?}")),
+            Ok(text) if text.contains('\0') => Err(format!("has a NUL character in {key:?}")),
             Ok(text) => Ok(Some(text)),
-            Err(_) => Err(format!("has a `{key}` that is not text")),
+            Err(_) => Err(format!("has a {key:?} that is not text")),
         }
     }
 

@@ -121,7 +121,7 @@ async fn silent_at(statement: &'static str, deadline: Duration) -> TestResult {
 #[tokio::test]
 async fn c42_a_server_that_falls_silent_after_the_login_is_left_in_time() -> TestResult {
     let statements = [
-        ("pg_is_in_recovery", 2),
+        ("pg_advisory_xact_lock", 2),
         ("ALTER ROLE", 2),
         ("ALTER ROLE", 1),
     ];

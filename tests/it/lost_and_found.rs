@@ -22,12 +22,13 @@ pub(super) async fn value_with(world: &World, password: &str) -> TestResult<Stri
 }
 
 #[tokio::test]
-async fn c11_set_secret_logs_in_once_as_current_and_leaves_no_failed_login() -> TestResult {
+async fn c11_c51_set_secret_logs_in_as_current_and_proves_the_change_without_a_failed_login()
+-> TestResult {
     let world = world().start().await?;
     let token = world.created().await?;
     let from = world.postgres.mark();
     world.step("setSecret", &token).await.success()?;
-    assert_eq!(world.db.connections(), 1);
+    assert_eq!(world.db.connections(), 2);
     assert_eq!(world.postgres.refusals(&world.role, from), []);
     assert_eq!(changes(&world), 1);
     assert!(world.version_logs_in("AWSPENDING").await?);

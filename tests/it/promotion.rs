@@ -128,6 +128,8 @@ async fn c47_a_version_that_the_database_refuses_is_never_promoted_in_whatever_o
     stays_pending(&world, &token, "NoWorkingCredential").await?;
     world.step("setSecret", &token).await.success()?;
     world.set_password("changed by hand").await?;
+    // Another process has not seen the login work.
+    world.function.kill().await;
     let message = stays_pending(&world, &token, "NoWorkingCredential").await?;
     assert!(message.contains("AWSPENDING"), "{message}");
     world.set_password(&world.first_password).await?;
@@ -145,6 +147,7 @@ async fn c47_an_inconclusive_look_does_not_hold_the_label_back_and_is_warned_of(
     for silent in [false, true] {
         let token = world.created().await?;
         world.step("setSecret", &token).await.success()?;
+        world.function.kill().await;
         if silent {
             world.db.every(testbed::DbFault::Silent);
         } else {

@@ -75,8 +75,8 @@ impl Server {
 
 /// A primary's facts and success to everything else.
 pub(super) fn usual(said: &str) -> Say {
-    if said.contains("pg_is_in_recovery") {
-        Say::Yes(vec!["f", "scram-sha-256", "4096"])
+    if said.contains("password_encryption") {
+        Say::Yes(vec!["scram-sha-256", "4096"])
     } else {
         Say::Yes(vec![])
     }

@@ -7,7 +7,7 @@ use testbed::{Fault, TestResult};
 use super::world;
 
 #[tokio::test]
-async fn c11_a_rotation_opens_three_connections_and_none_is_refused() -> TestResult {
+async fn c11_c61_a_rotation_opens_three_connections_and_none_is_refused() -> TestResult {
     let world = world().start().await?;
     let old = world.password("AWSCURRENT").await?;
     let token = world.begin().await?;
@@ -15,10 +15,10 @@ async fn c11_a_rotation_opens_three_connections_and_none_is_refused() -> TestRes
     let a_while = Fault::Delay(Duration::from_millis(300));
     world.api.answer("*", 1.., a_while);
     for (step, depth, connections) in [
-        ("createSecret", 2, 0),
-        ("setSecret", 1, 1),
+        ("createSecret", 3, 0),
+        ("setSecret", 2, 2),
         ("testSecret", 1, 1),
-        ("finishSecret", 2, 1),
+        ("finishSecret", 2, 0),
     ] {
         let before = world.db.connections();
         world.api.forget();

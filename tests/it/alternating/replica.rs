@@ -199,7 +199,7 @@ async fn c30_where_rds_does_not_say_the_superuser_goes_nowhere() -> TestResult {
         (
             Fault::Stall,
             "SecretsManagerUnreachable",
-            "asking RDS for the writer",
+            "rds:DescribeDBInstances",
         ),
     ] {
         let token = it.world.created().await?;
