@@ -28,6 +28,12 @@ impl Service<'_> {
 /// The names that the operator's table has for what a fault brings about.
 fn culprits(fault: &Fault) -> &'static [&'static str] {
     match fault {
+        // What was true a moment ago is asked again (C59), unless it stays.
+        Fault::Message {
+            mishap: Mishap::Stale,
+            lasting: false,
+            ..
+        } => &[],
         Fault::Message { mishap, .. } => of_message(*mishap),
         Fault::Connection { fault, .. } => of_connection(*fault),
         Fault::Meanwhile(_, deed) => of_deed(*deed),

@@ -33,7 +33,11 @@ impl Service<'_> {
             self.told.insert(token.to_owned());
         }
         self.unharmed &= faults.is_empty();
+        if step == FINISH && !faults.is_empty() {
+            self.scene.forget_logins().await;
+        }
         self.heard = self.scene.world.api.calls().len();
+        self.connections = self.scene.world.db.connections();
         let messages = self.map.messages(self.scene.users, step);
         let mut armed = self.scene.arm(faults, messages, token).await;
         if self.interfered && step == TEST {

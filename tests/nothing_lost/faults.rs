@@ -140,6 +140,10 @@ impl Scene {
                     armed.timed = Some((Duration::from_millis(millis), deed));
                 }
                 Fault::Meanwhile(moment, deed) => {
+                    if matches!((moment, deed), (Moment::BeforeTurn(..), Deed::Overtake)) {
+                        // What is held longer than the call lives must not arrive any more.
+                        armed.deadline = armed.deadline.min(HASTE);
+                    }
                     self.watch(&armed.ordering, moment, deed, messages);
                 }
                 Fault::Throughout(condition) => {

@@ -121,6 +121,11 @@ impl Scene {
         }
     }
 
+    /// Another process goes on, which has seen no login work.
+    pub(super) async fn forget_logins(&self) {
+        self.world.function.kill().await;
+    }
+
     /// Runs statements as the administrator, in a session that is kept as long as the server lets it.
     pub(super) async fn admin(&mut self, sql: &str) -> Vec<Row> {
         if let Some(session) = &self.admin

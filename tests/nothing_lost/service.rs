@@ -45,6 +45,8 @@ pub(super) struct Service<'a> {
     pub(super) calls: usize,
     /// How many messages to Secrets Manager there were before this call.
     pub(super) heard: usize,
+    /// How many connections to the database.
+    pub(super) connections: usize,
 }
 
 impl<'a> Service<'a> {
@@ -73,6 +75,7 @@ impl<'a> Service<'a> {
             trace: Vec::new(),
             calls: 0,
             heard: 0,
+            connections: 0,
         };
         match service.events(schedule).await {
             Ok(()) => Ok(service.calls),

@@ -77,11 +77,12 @@ impl Service<'_> {
         })
     }
 
-    /// A database that can't be asked does not hold the label back with a single user (C47), though an operator may have
-    /// replaced the password in this rotation.
+    /// With a single user neither a database that can't be asked holds the label back (C47), nor does a process ask that has
+    /// just seen the version log in (C61), though an operator may have replaced the password in this rotation.
     pub(super) fn is_excused(&self, ended: &Ended<'_>) -> bool {
         let log = &ended.invocation.log;
-        let unseen = log.iter().any(|line| line.contains(WITHOUT_A_LOOK));
+        let unasked = log.iter().any(|line| line.contains(NOT_VERIFIED));
+        let unseen = unasked || self.scene.world.db.connections() == self.connections;
         ended.step == FINISH && self.is_single() && self.replaced && unseen
     }
 
@@ -140,7 +141,7 @@ fn is_stale(fault: &Fault) -> bool {
 }
 
 /// What finishSecret warns of.
-const WITHOUT_A_LOOK: &str = "moving AWSCURRENT without a look at the database";
+const NOT_VERIFIED: &str = "promoted without verification";
 
 /// Whether the operator's page tells what to do about an error of this name.
 fn documented(name: &str) -> bool {
