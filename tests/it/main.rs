@@ -25,6 +25,7 @@ mod orphaned;
 mod out_of_reach;
 mod pages;
 mod promotion;
+mod proven;
 mod refused;
 mod said;
 mod secrecy;
