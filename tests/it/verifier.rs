@@ -117,7 +117,7 @@ async fn c19_a_statement_that_fails_or_waits_shows_no_password_either() -> TestR
 #[tokio::test]
 async fn c19_the_server_says_how_many_iterations_where_it_has_that_setting() -> TestResult {
     let cluster = Postgres::options()
-        .version(16)
+        .version("16")
         .setting("scram_iterations", "5003")
         .start()
         .await?;

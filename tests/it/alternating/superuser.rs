@@ -65,7 +65,7 @@ async fn c28_createrole_is_enough_for_who_made_the_original_or_was_given_admin_o
 
 #[tokio::test]
 async fn c28_a_lack_of_admin_prints_the_grant_that_mends_it() -> TestResult {
-    let cluster = Postgres::options().version(16).start().await?;
+    let cluster = Postgres::options().version("16").start().await?;
     let it = world()
         .postgres(&cluster)
         .alternating_by(Superuser::Bare)

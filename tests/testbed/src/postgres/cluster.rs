@@ -23,7 +23,7 @@ use crate::watchdog::Server;
 
 /// Makes the cluster's folder, without starting its server.
 pub(super) fn create(options: Options) -> Result<Postgres> {
-    let server = tools::server(options.version)?;
+    let server = tools::server(options.version.as_deref())?;
     let template = template(&server)?;
     assemble(&server, options, None, |data| unpack(&template, data))
 }

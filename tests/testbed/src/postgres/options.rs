@@ -9,7 +9,7 @@ use crate::error::Result;
 /// `scram-sha-256` for every connection over TCP with and without TLS, connections and statements logged.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    pub(super) version: Option<u16>,
+    pub(super) version: Option<String>,
     pub(super) settings: Vec<(String, String)>,
     pub(super) hba: Vec<String>,
     pub(super) tls: Tls,
@@ -17,9 +17,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// A major version, 13 to 18.
-    pub fn version(mut self, major: u16) -> Self {
-        self.version = Some(major);
+    /// A version, major (`16`) or exact (`16.4`).
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = Some(version.to_owned());
         self
     }
 

@@ -23,16 +23,16 @@ pub fn on_progress(tell: impl Fn(&str) + Send + 'static) {
     *LISTENER.lock() = Some(Box::new(tell));
 }
 
-/// Finds or fetches everything ahead of time: the server of each of `majors` (none: the default one) and moto.
-pub async fn prepare(majors: &[u16]) -> Result<()> {
-    let wanted: Vec<_> = if majors.is_empty() {
+/// Finds or fetches everything ahead of time: the server of each of `versions` (none: the default one) and moto.
+pub async fn prepare(versions: &[&str]) -> Result<()> {
+    let wanted: Vec<_> = if versions.is_empty() {
         vec![None]
     } else {
-        majors.iter().copied().map(Some).collect()
+        versions.iter().map(|one| Some((*one).to_owned())).collect()
     };
     crate::background::blocking(move || {
-        for major in wanted {
-            template(&server(major)?)?;
+        for version in wanted {
+            template(&server(version.as_deref())?)?;
         }
         moto().map(drop)
     })

