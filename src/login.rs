@@ -165,7 +165,7 @@ impl fmt::Display for RoleName {
 }
 
 /// `name` as an SQL identifier in quotes; its own quotes are doubled (`PostgreSQL`, *Identifiers and Key Words*).
-fn quoted_identifier(name: &str) -> String {
+pub(crate) fn quoted_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

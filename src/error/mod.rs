@@ -2,6 +2,7 @@
 
 mod kind;
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -21,17 +22,25 @@ pub struct Error {
     problem: String,
     #[source]
     cause: Option<Box<dyn StdError + Send + Sync>>,
+    /// What to do, where that is something else than its kind advises.
+    advice: Option<Cow<'static, str>>,
 }
 
 impl Error {
     /// An error without a deeper cause; `problem` says what is wrong with what.
     pub(crate) fn new(kind: Kind, problem: String) -> Self {
-        let cause = None;
         Self {
             kind,
             problem,
-            cause,
+            cause: None,
+            advice: None,
         }
+    }
+
+    /// The same with an advice of its own, for a cause that is known better than by its kind.
+    pub(crate) fn advising(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.advice = Some(advice.into());
+        self
     }
 
     /// No password that may be used logs in to `login`'s database; `tried` lists each with its outcome.
@@ -55,7 +64,8 @@ impl Error {
             words = format!("{words}: {cause}");
             source = cause.source();
         }
-        format!("{words}. {}", self.kind.advice())
+        let advice = self.advice.as_deref();
+        format!("{words}. {}", advice.unwrap_or(self.kind.advice()))
     }
 }
 
@@ -103,6 +113,7 @@ impl From<DatabaseError> for Error {
         Self {
             kind: database_kind(&error.failure),
             problem: error.to_string(),
+            advice: database_advice(&error.failure).map(Cow::Borrowed),
             cause: Some(Box::new(error.failure)),
         }
     }
@@ -125,11 +136,27 @@ const fn database_kind(failure: &Failure) -> Kind {
         Failure::ConnectDenied(_) => Kind::ConnectDenied,
         Failure::ReadOnly => Kind::DatabaseReadOnly,
         Failure::NotAPair(_) => Kind::ForeignTarget,
-        Failure::PermissionDenied(_) => Kind::PermissionDenied,
+        Failure::AdminLacking(_)
+        | Failure::LanguageDenied { .. }
+        | Failure::PermissionDenied(_)
+        | Failure::ObjectDenied(_) => Kind::PermissionDenied,
         Failure::PasswordRefused(_) => Kind::PasswordRefused,
         Failure::PasswordUnanswered { .. } | Failure::TimedOut(_) => Kind::DeadlineExceeded,
         Failure::AnswerUnreadable | Failure::ConnectionLost(_) => Kind::ConnectionLost,
         Failure::Conflict(_) | Failure::Failed(_) | Failure::NoVerifier(_) => Kind::DatabaseFailed,
+    }
+}
+
+/// What to do about a failure of which more is known than its kind.
+const fn database_advice(failure: &Failure) -> Option<&'static str> {
+    match failure {
+        Failure::NotAPair(_) | Failure::AdminLacking(_) | Failure::LanguageDenied { .. } => Some(
+            "Nothing was changed. Run what is printed here as an administrator; the next try goes on from there",
+        ),
+        Failure::ObjectDenied(_) => Some(
+            "As an administrator of this database, grant the role what it is denied here: SELECT on a table or view, EXECUTE on a function, USAGE on a schema or language",
+        ),
+        _ => None,
     }
 }
 

@@ -32,8 +32,17 @@ pub(crate) struct Change<'a> {
 pub(crate) struct Committed {
     /// Which kind of verifier the server was given.
     pub(crate) kind: VerifierKind,
-    /// What of the clone could not be made level with the original, by name.
+    /// What became of the pair's clone.
+    pub(crate) level: Level,
+}
+
+/// What was found while a clone was made level with its original.
+#[derive(Debug, Default)]
+pub(crate) struct Level {
+    /// What could not be made level, by name.
     pub(crate) not_copied: Option<String>,
+    /// How many objects the clone owns in this database, where it owns any.
+    pub(crate) owned: Option<u64>,
 }
 
 impl Session {
@@ -54,7 +63,13 @@ impl Session {
             other => other,
         });
         let attempt = || format!("lock role {} {}", role.quoted(), self.place());
-        let row = begun.map_err(|failure| self.failed(attempt(), failure))?;
+        let row = begun.and_then(|row| match row.get(2..4) {
+            Some([Some(may), Some(who)]) if may == "f" => Err(Failure::LanguageDenied {
+                role: self.presentable(who),
+            }),
+            _ => Ok(row),
+        });
+        let row = row.map_err(|failure| self.failed(attempt(), failure))?;
         Ok(Change::of(self, role, pair, &row))
     }
 }
@@ -93,11 +108,11 @@ impl<'a> Change<'a> {
         let role = self.role.quoted();
         let kind = self.kind(choice);
         let committed = self.try_commit(credentials, transport, kind).await;
-        let not_copied = committed.map_err(|failure| {
+        let level = committed.map_err(|failure| {
             let attempt = format!("run ALTER ROLE {role} PASSWORD … {}", session.place());
             session.failed(attempt, failure)
         })?;
-        Ok(Committed { kind, not_copied })
+        Ok(Committed { kind, level })
     }
 
     fn kind(&self, choice: VerifierChoice) -> VerifierKind {
@@ -113,7 +128,7 @@ impl<'a> Change<'a> {
         credentials: &Credentials,
         transport: PasswordTransport,
         kind: VerifierKind,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Level, Failure> {
         match transport {
             PasswordTransport::Plaintext => {
                 let password = &credentials.password;
@@ -139,7 +154,7 @@ impl<'a> Change<'a> {
         text: &str,
         secret: impl Into<Sensitive>,
         kind: Option<VerifierKind>,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Level, Failure> {
         let redaction = Redaction::default().and(secret);
         let bounds = Bounds::within(self.session.deadline);
         let sql = match self.pair {
@@ -148,10 +163,16 @@ impl<'a> Change<'a> {
         };
         let row = self.session.run(sql.expose()).await;
         let row = row.map_err(|failure| refused_by_policy(failure.redacted(&redaction)))?;
-        let not_copied = row.into_iter().flatten().next();
-        Ok(not_copied.filter(|names| {
-            !names.is_empty() && !redaction.covers(names) && !self.session.redaction.covers(names)
-        }))
+        let mut row = row.into_iter();
+        let mut next = || row.next().flatten();
+        Ok(Level {
+            not_copied: next().filter(|names| {
+                !names.is_empty()
+                    && !redaction.covers(names)
+                    && !self.session.redaction.covers(names)
+            }),
+            owned: next().and_then(|count| count.parse().ok().filter(|count| *count > 0)),
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use openssl::error::ErrorStack;
 use tokio_postgres::error::DbError;
 
 use crate::deadline::TimedOut;
+use crate::login::quoted_identifier;
 use crate::sensitive::Redaction;
 
 /// What was tried on a database, and why it failed.
@@ -66,12 +67,29 @@ pub enum Failure {
     /// The server is a replica, or read only (25006; 0A000 where a transaction is to be writable).
     #[error("the server is a replica, or read only")]
     ReadOnly,
-    /// The database does not confirm that two roles are a pair (`DBR01`, of `level_clone.sql`).
-    #[error("{0}")]
+    /// The database does not confirm that two roles are a pair (`DBR01`, of `level_clone.sql`), and by which statements an
+    /// administrator would.
+    // Longer than any other message may be: names of 63 bytes, in statements to be run as they stand.
+    #[error("{:.4000} (SQLSTATE {})", .0.message, .0.code)]
     NotAPair(Complaint),
-    /// The role may not do it (42501, and `DBR02` of `level_clone.sql`).
+    /// The role lacks ADMIN (`DBR02`, of `level_clone.sql`), and by which statements an administrator gives it.
+    #[error("{:.4000} (SQLSTATE {})", .0.message, .0.code)]
+    AdminLacking(Complaint),
+    /// The role may not use the language in which a clone is made level.
+    #[error(
+        "role {role:?} lacks USAGE on the language plpgsql in this database; as an administrator of it: GRANT USAGE ON LANGUAGE plpgsql TO {}",
+        quoted_identifier(role)
+    )]
+    LanguageDenied {
+        /// Whose right it would be.
+        role: String,
+    },
+    /// The role may not do it (42501).
     #[error("{0}")]
     PermissionDenied(Complaint),
+    /// The role may not use what the statement needs: a table of the catalogue, a function (42501, of an ACL).
+    #[error("{0}")]
+    ObjectDenied(Complaint),
     /// The server's password policy says no.
     #[error("{0}")]
     PasswordRefused(Complaint),
@@ -168,7 +186,10 @@ impl Failure {
         match said.code().code() {
             "25006" => Self::ReadOnly,
             "DBR01" => Self::NotAPair(complaint),
-            "42501" | "DBR02" => Self::PermissionDenied(complaint),
+            // One SQLSTATE for two lacks: of a right to an object, and of power over a role.
+            "42501" if said.routine() == Some("aclcheck_error") => Self::ObjectDenied(complaint),
+            "42501" => Self::PermissionDenied(complaint),
+            "DBR02" => Self::AdminLacking(complaint),
             "40001" | "40P01" | "XX000" => Self::Conflict(complaint),
             "55P03" => timed_out("waiting for a lock"),
             "57014" => timed_out("running a statement"),
@@ -180,6 +201,11 @@ impl Failure {
             }
             _ => Self::Failed(complaint),
         }
+    }
+
+    /// Whether it is for want of a right.
+    pub(super) const fn is_denied(&self) -> bool {
+        matches!(self, Self::PermissionDenied(_) | Self::ObjectDenied(_))
     }
 
     /// The same, without a server's message that repeats what must not be told.
@@ -202,7 +228,9 @@ impl Failure {
             | Self::DatabaseNotFound(said)
             | Self::ConnectDenied(said)
             | Self::NotAPair(said)
+            | Self::AdminLacking(said)
             | Self::PermissionDenied(said)
+            | Self::ObjectDenied(said)
             | Self::PasswordRefused(said)
             | Self::Conflict(said)
             | Self::Failed(said) => Some(said),

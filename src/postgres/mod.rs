@@ -3,15 +3,17 @@
 mod change;
 mod connector;
 mod error;
+mod identity;
 mod session;
 mod statement;
 mod stream;
 mod tls;
 mod verifier;
 
-pub(crate) use change::{Committed, PasswordTransport};
+pub(crate) use change::{Committed, Level, PasswordTransport};
 pub(crate) use connector::{Connector, LoginOutcome, Reached};
 pub(crate) use error::{DatabaseError, Failure};
+pub(crate) use identity::Equality;
 pub(crate) use session::Session;
 pub(crate) use tls::Roots;
 pub(crate) use verifier::{VerifierChoice, VerifierKind};

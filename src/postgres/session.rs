@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Connection, SimpleQueryMessage};
 use super::stream::{Seen, Stream};
 use super::{DatabaseError, Failure, statement};
 use crate::deadline::Deadline;
-use crate::login::{Credentials, Endpoint, Login, Pair};
+use crate::login::{Credentials, Endpoint, Login};
 use crate::sensitive::Redaction;
 
 /// One login's connection.
@@ -22,15 +22,6 @@ pub(crate) struct Session {
     seen: Seen,
     pub(super) redaction: Redaction,
     pub(super) deadline: Deadline,
-}
-
-/// Who a session is.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    /// Whom the server takes it for (`session_user`).
-    pub(crate) role: String,
-    /// Whether it may do what the pair's original may, and makes objects that belong to the original. True without a pair.
-    pub(crate) acts_as_original: bool,
 }
 
 /// A row, as text.
@@ -63,6 +54,11 @@ impl Session {
         &self.credentials
     }
 
+    /// The database that it logged in to.
+    pub(crate) fn database(&self) -> &str {
+        &self.endpoint.database
+    }
+
     /// Whether the server asked for a password at all.
     pub(crate) fn checks_passwords(&self) -> bool {
         !self.seen.asks_nothing()
@@ -71,29 +67,6 @@ impl Session {
     /// Whether the server keeps an md5 verifier of this role.
     pub(super) fn has_md5_verifier(&self) -> bool {
         self.seen.asks_md5()
-    }
-
-    /// Who it is, with `SELECT 1` on the way.
-    ///
-    /// # Errors
-    /// [`DatabaseError`].
-    pub(crate) async fn identity(&self, pair: Option<&Pair>) -> Result<Identity, DatabaseError> {
-        let sql = pair.map_or_else(
-            || statement::IDENTITY.to_owned(),
-            |pair| statement::identity_in_pair(&pair.original),
-        );
-        let attempt = || format!("run SELECT 1 {}", self.place());
-        let row = self.run(&sql).await;
-        let mut row = row.map_err(|f| self.failed(attempt(), f))?.into_iter();
-        let mut next = || row.next().flatten();
-        let one = next();
-        let Some(role) = next().filter(|_| one.as_deref() == Some("1")) else {
-            return Err(self.failed(attempt(), Failure::AnswerUnreadable));
-        };
-        Ok(Identity {
-            acts_as_original: pair.is_none() || next().as_deref() == Some("t"),
-            role: self.presentable(role),
-        })
     }
 
     /// An error of this session's, without what must not be told.
@@ -145,12 +118,12 @@ impl Session {
         }
     }
 
-    /// A role's name that the server wrote, as a log may have it.
-    fn presentable(&self, role: String) -> String {
-        if self.redaction.covers(&role) {
+    /// A name that the server wrote, as a log may have it.
+    pub(super) fn presentable(&self, name: &str) -> String {
+        if self.redaction.covers(name) {
             return "a secret".to_owned();
         }
-        role.chars().take(63).collect()
+        name.chars().take(63).collect()
     }
 }
 

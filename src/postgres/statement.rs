@@ -7,20 +7,32 @@ use crate::deadline::Deadline;
 use crate::login::{Pair, RoleName};
 use crate::sensitive::SensitiveSql;
 
-/// Asks who is logged in.
-pub(super) const IDENTITY: &str = "SELECT 1, session_user";
+/// Asks who is logged in, and as whom it acts: what no right is needed for.
+pub(super) const IDENTITY: &str = "SELECT 1, session_user, current_user";
 
-/// Asks who is logged in, and whether that is the equal of `original`: itself, or a member of it whose sessions act as it
-/// (or as whom a `role` setting makes its own sessions act).
-pub(super) fn identity_in_pair(original: &RoleName) -> String {
+/// Asks whether who is logged in may act as `original`, and the server's version, as a number and as text.
+pub(super) fn membership(original: &RoleName) -> String {
     let original = quoted_literal(original.as_str());
     format!(
-        "SELECT 1, session_user, session_user OPERATOR(pg_catalog.=) {original} \
-         OR pg_catalog.pg_has_role(session_user, {original}, 'MEMBER') AND ( \
-         current_user OPERATOR(pg_catalog.=) {original} \
-         OR current_user OPERATOR(pg_catalog.<>) session_user AND EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s \
-         LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) s.setrole, pg_catalog.unnest(s.setconfig) item \
-         WHERE coalesce(r.rolname, {original}) OPERATOR(pg_catalog.=) {original} AND pg_catalog.starts_with(item, 'role=')))"
+        "SELECT pg_catalog.pg_has_role(session_user, {original}, \
+         CASE WHEN version OPERATOR(pg_catalog.<) 160000 THEN 'MEMBER' ELSE 'SET' END), \
+         version, pg_catalog.current_setting('server_version') \
+         FROM CAST(pg_catalog.current_setting('server_version_num') AS int) version"
+    )
+}
+
+/// Asks whether sessions of who is logged in are to start as another role, and whether those of `original`, or
+/// everybody's, are.
+pub(super) fn role_settings(original: &RoleName) -> String {
+    let original = quoted_literal(original.as_str());
+    let role = |name: &str| format!("pg_catalog.to_regrole(pg_catalog.quote_ident({name}))");
+    format!(
+        "SELECT coalesce(pg_catalog.bool_or(setrole OPERATOR(pg_catalog.=) {}), false), \
+         coalesce(pg_catalog.bool_or(setrole OPERATOR(pg_catalog.=) 0 OR setrole OPERATOR(pg_catalog.=) {}), false) \
+         FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) item \
+         WHERE pg_catalog.starts_with(item, 'role=')",
+        role("session_user"),
+        role(&original)
     )
 }
 
@@ -61,23 +73,26 @@ impl Bounds {
 }
 
 /// Begins a change of `role`'s password: takes the advisory lock on it, or on `pair`, and asks for the kind of verifier that
-/// the server makes, and with how many rounds (a setting since `PostgreSQL` 16).
+/// the server makes, and with how many rounds (a setting since `PostgreSQL` 16); for a pair, also whether the session may use
+/// the language in which the clone is made level, and who that is.
 ///
 /// `READ WRITE` and `ROLE NONE` undo what the role's own settings (`default_transaction_read_only`, `role`) would do to
 /// the change: a role may change its own password only as itself.
 pub(super) fn begin(role: &RoleName, pair: Option<&Pair>, bounds: Bounds) -> String {
     let locked = pair.map_or(role, |pair| &pair.original);
     let locked = quoted_literal(locked.as_str());
-    let itself = if pair.is_none() {
-        " SET LOCAL ROLE NONE;"
-    } else {
-        ""
+    let (itself, language) = match pair {
+        None => (" SET LOCAL ROLE NONE;", ""),
+        Some(_) => (
+            "",
+            ", has_language_privilege('plpgsql', 'USAGE'), current_user",
+        ),
     };
     let bounds = bounds.sql();
     format!(
         "BEGIN READ WRITE; {bounds};{itself} SET LOCAL search_path = pg_catalog, pg_temp; \
          SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext({locked}))); \
-         SELECT current_setting('password_encryption'), current_setting('scram_iterations', true)"
+         SELECT current_setting('password_encryption'), current_setting('scram_iterations', true){language}"
     )
 }
 
@@ -94,7 +109,7 @@ pub(super) fn set_own_password(
 }
 
 /// Changes the password of `role`, one of `pair`, to `secret`, makes the clone the original's equal, and commits. Its last
-/// row names what could not be made equal.
+/// row names what could not be made equal, and how many objects the clone owns.
 pub(super) fn set_password_in_pair(
     pair: &Pair,
     role: &RoleName,
@@ -108,7 +123,7 @@ pub(super) fn set_password_in_pair(
     SensitiveSql::new(format!(
         "{bounds}; SET LOCAL datestyle = ISO; \
          SELECT set_config('db_rotation.original', {original}, true), set_config('db_rotation.clone', {clone}, true); \
-         {LEVEL_CLONE}; {alter}; SELECT current_setting('db_rotation.not_copied'); COMMIT"
+         {LEVEL_CLONE}; {alter}; SELECT current_setting('db_rotation.not_copied'), current_setting('db_rotation.owned'); COMMIT"
     ))
 }
 

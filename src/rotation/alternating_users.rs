@@ -172,7 +172,8 @@ async fn managed_address(context: &Context<'_>, secret: &SecretId) -> Result<(St
 }
 
 fn foreign(problem: String) -> Error {
-    Error::new(Kind::ForeignTarget, problem)
+    let advice = "Nothing was changed, and the superuser's password was sent nowhere. Correct the superuser's secret, or the masterarn and host of the rotated one";
+    Error::new(Kind::ForeignTarget, problem).advising(advice)
 }
 
 const MANAGED_BY: [&str; 2] = [

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::context::Context;
 use super::step_ended::Outcome;
 use crate::error::Error;
-use crate::login::Credentials;
-use crate::postgres::{Committed, DatabaseError, Failure, Session, VerifierChoice, VerifierKind};
+use crate::login::{Credentials, Pair, RoleName};
+use crate::postgres::{
+    Committed, DatabaseError, Failure, Level, Session, VerifierChoice, VerifierKind,
+};
 
 /// What became of a change.
 #[derive(Debug)]
@@ -61,11 +63,8 @@ pub(super) async fn change(
         }
         let transport = context.config().transport;
         match change.commit(credentials, transport, choice).await {
-            Ok(Committed { kind, not_copied }) => {
-                if let Some(not_copied) = not_copied {
-                    let role = &credentials.role;
-                    tracing::warn!(%role, not_copied, "settings not copied to the clone");
-                }
+            Ok(Committed { kind, level }) => {
+                warn_of(&level, pair, session);
                 return Ok(Changed::With(kind));
             }
             Err(DatabaseError {
@@ -86,6 +85,27 @@ fn unanswered(error: DatabaseError) -> Result<Changed, Error> {
             Ok(Changed::Unanswered(error.into()))
         }
         _ => Err(error.into()),
+    }
+}
+
+/// Says what of a clone is not as its original, or belongs to it and should not.
+fn warn_of(level: &Level, pair: Option<&Pair>, session: &Session) {
+    let Some(Pair { original, clone }) = pair else {
+        return;
+    };
+    if let Some(not_copied) = &level.not_copied {
+        tracing::warn!(role = %clone, not_copied, "settings not copied to the clone");
+    }
+    if let Some(objects) = level.owned {
+        let [from, to] = [clone, original].map(RoleName::quoted);
+        let statement = format!("REASSIGN OWNED BY {from} TO {to}");
+        tracing::warn!(
+            role = %clone,
+            objects,
+            database = session.database(),
+            statement,
+            "the clone owns objects that the original cannot alter: run the statement as an administrator, in this database"
+        );
     }
 }
 

@@ -3,8 +3,10 @@
 mod cost;
 mod equality;
 mod failing;
+mod hardened;
 mod level;
 mod managed;
+mod minor_versions;
 mod overtaken;
 mod pair;
 mod promotion;

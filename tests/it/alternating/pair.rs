@@ -1,8 +1,9 @@
 //! Two roles take turns, and only a confirmed pair does: C23, C25.
 
 use serde_json::json;
-use testbed::{Superuser, TestResult, unique};
+use testbed::{Postgres, Superuser, TestResult, unique};
 
+use super::quoted;
 use crate::world;
 
 #[tokio::test]
@@ -83,6 +84,86 @@ async fn c23_a_strangers_role_with_the_clones_name_is_left_alone() -> TestResult
         .failed_with("ForeignTarget")?;
     assert_eq!(it.world.postgres.verifier(&it.clone_role()).await?, before);
     assert!(it.world.version_logs_in("AWSCURRENT").await?);
+    it.world.finish().await?;
+    Ok(())
+}
+
+/// The statements that an error prints for an administrator.
+fn printed(message: &str) -> &str {
+    let (_, statements) = message.split_once("as an administrator: ").unwrap();
+    statements.split_once(" (SQLSTATE").unwrap().0
+}
+
+#[tokio::test]
+async fn c23_the_printed_statements_run_also_where_the_membership_is_the_wrong_way_round()
+-> TestResult {
+    for version in ["15", "16"] {
+        let cluster = Postgres::options().version(version).start().await?;
+        // The longest names that there can be.
+        let long = |prefix| format!("{:\"<57}", unique(prefix));
+        let (original, group) = (long("turned"), long("between"));
+        let it = world().postgres(&cluster).role(&original);
+        let it = it.alternating_by(Superuser::Full).await?;
+        let clone = it.clone_role();
+        let [original, clone, group] = [&original, &clone, &group].map(|name| quoted(name));
+        let by_hand = format!("CREATE ROLE {clone} LOGIN; CREATE ROLE {group}");
+        cluster.admin(&by_hand).await?;
+        for wrong in [
+            format!("GRANT {clone} TO {original}"),
+            format!("GRANT {clone} TO {group} WITH ADMIN OPTION; GRANT {group} TO {original}"),
+            format!(
+                "GRANT {clone} TO {original} WITH ADMIN OPTION; SET SESSION AUTHORIZATION {original}; GRANT {clone} TO {group}"
+            ),
+        ] {
+            cluster.admin(&wrong).await?;
+            let token = it.world.created().await?;
+            let set = it.world.step("setSecret", &token).await;
+            let message = set.failed_with("ForeignTarget")?;
+            cluster.admin(printed(&message)).await?;
+            it.world.steps(&token).await?;
+            it.world.rotate().await?;
+            let undo = format!(
+                "DROP ROLE {clone}; CREATE ROLE {clone} LOGIN; DROP ROLE {group}; CREATE ROLE {group}"
+            );
+            cluster.admin(&undo).await?;
+        }
+        it.world.finish().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn c23_the_printed_statements_give_admin_also_where_the_membership_is_the_wrong_way_round()
+-> TestResult {
+    let cluster = Postgres::options().version("16").start().await?;
+    let it = world().postgres(&cluster);
+    let it = it.alternating_by(Superuser::Bare).await?;
+    let wrong = format!("GRANT {} TO {}", it.superuser_role, it.world.role);
+    cluster.admin(&wrong).await?;
+    let token = it.world.created().await?;
+    let set = it.world.step("setSecret", &token).await;
+    let message = set.failed_with("PermissionDenied")?;
+    assert!(printed(&message).starts_with("REVOKE"), "{message}");
+    cluster.admin(printed(&message)).await?;
+    it.world.steps(&token).await?;
+    it.world.finish().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn c23_an_original_that_is_gone_is_made_anew_by_the_printed_statements() -> TestResult {
+    let it = world().alternating_by(Superuser::Full).await?;
+    it.world.rotate().await?;
+    let cluster = &it.world.postgres;
+    cluster
+        .admin(&format!("DROP ROLE {}", it.world.role))
+        .await?;
+    let token = it.world.created().await?;
+    let set = it.world.step("setSecret", &token).await;
+    let message = set.failed_with("ForeignTarget")?;
+    cluster.admin(printed(&message)).await?;
+    it.world.steps(&token).await?;
+    it.world.rotate().await?;
     it.world.finish().await?;
     Ok(())
 }
