@@ -77,44 +77,49 @@ impl<'a> Call<'a> {
     }
 
     /// Sends `request` and waits for its answer.
-    pub(super) async fn send<T, E, R>(
+    pub(super) fn send<T, E, R>(
         &self,
         request: impl Future<Output = Result<T, SdkError<E, R>>>,
-    ) -> Result<T, AwsError>
+    ) -> impl Future<Output = Result<T, AwsError>>
     where
         E: ProvideErrorMetadata,
     {
-        self.answer(request)
-            .await?
-            .map_err(|error| self.failed(&error))
+        let answer = self.answer(request);
+        async { answer.await?.map_err(|error| self.failed(&error)) }
     }
 
     /// The same, where an answer with the error code `absent` means that there is none.
-    pub(super) async fn find<T, E, R>(
+    pub(super) fn find<T, E, R>(
         &self,
         request: impl Future<Output = Result<T, SdkError<E, R>>>,
         absent: &str,
-    ) -> Result<Option<T>, AwsError>
+    ) -> impl Future<Output = Result<Option<T>, AwsError>>
     where
         E: ProvideErrorMetadata,
     {
-        match self.answer(request).await? {
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) if error.code() == Some(absent) => Ok(None),
-            Err(error) => Err(self.failed(&error)),
+        let answer = self.answer(request);
+        async move {
+            match answer.await? {
+                Ok(answer) => Ok(Some(answer)),
+                Err(error) if error.code() == Some(absent) => Ok(None),
+                Err(error) => Err(self.failed(&error)),
+            }
         }
     }
 
     /// The same for the next page of an answer that comes in pages; `None` after the last.
-    pub(super) async fn next<T, E, R>(
+    pub(super) fn next<T, E, R>(
         &self,
         page: impl Future<Output = Option<Result<T, SdkError<E, R>>>>,
-    ) -> Result<Option<T>, AwsError>
+    ) -> impl Future<Output = Result<Option<T>, AwsError>>
     where
         E: ProvideErrorMetadata,
     {
-        let page = self.answer(page).await?;
-        page.transpose().map_err(|error| self.failed(&error))
+        let page = self.answer(page);
+        async {
+            let page = page.await?;
+            page.transpose().map_err(|error| self.failed(&error))
+        }
     }
 
     /// The answer cannot be read.
@@ -122,14 +127,21 @@ impl<'a> Call<'a> {
         self.failed_with("an answer that cannot be read".to_owned())
     }
 
-    /// An SDK's future holds the whole client stack, several kilobytes: boxed here, once, no caller's grows with it.
-    async fn answer<T>(&self, request: impl Future<Output = T>) -> Result<T, AwsError> {
-        let answer = self.deadline.bind(self.action, Box::pin(request)).await;
-        answer.map_err(|late| AwsError::TimedOut {
-            action: self.action,
-            resource: self.resource.to_owned(),
-            after: late.after,
-        })
+    /// An SDK's future holds the whole client stack, some twenty kilobytes: boxed here, once and before anything waits for it,
+    /// no caller's grows with it.
+    fn answer<T>(
+        &self,
+        request: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, AwsError>> {
+        let request = Box::pin(request);
+        async {
+            let answer = self.deadline.bind(self.action, request).await;
+            answer.map_err(|late| AwsError::TimedOut {
+                action: self.action,
+                resource: self.resource.to_owned(),
+                after: late.after,
+            })
+        }
     }
 
     /// The service's own words are not repeated, only its code: they may quote what was sent, or asked for.

@@ -259,4 +259,4 @@ const STALE: Duration = Duration::from_secs(2);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a login that worked is taken for granted: from one step of a rotation to the next.
-const RECENT: Duration = Duration::from_secs(300);
+const RECENT: Duration = Duration::from_mins(5);

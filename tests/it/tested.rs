@@ -125,9 +125,9 @@ async fn c36_a_refusal_right_after_the_change_is_tried_again() -> TestResult {
         eventually("three refusals", refused).await?;
         world.postgres.set_verifier(&world.role, &verifier).await
     };
-    let (test, arrived) = tokio::join!(world.step("testSecret", &token), arrives);
-    arrived?;
-    test.success()?;
+    let (tested, arrival) = tokio::join!(world.step("testSecret", &token), arrives);
+    arrival?;
+    tested.success()?;
     world.finish().await?;
     Ok(())
 }

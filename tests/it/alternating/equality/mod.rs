@@ -57,34 +57,21 @@ async fn equal_throughout(life: Vec<Original>, kind: Superuser) -> TestResult {
         let rotation = it.world.rotate().await?;
         let not_given = moment.not_given(kind, place.major);
         let named = named(&rotation.steps[1].1.warnings());
-        assert_eq!(
-            &named, &not_given,
-            "named by the warning of round {}",
-            round
-        );
+        assert_eq!(&named, &not_given, "named by the warning of round {round}");
         let original = log_in(&it, &it.world.role).await?;
         let clone = log_in(&it, &it.clone_role()).await?;
         let differences = differences(
             &abilities(&original, &place, &not_given).await?,
             &abilities(&clone, &place, &not_given).await?,
         );
-        assert!(
-            differences.is_empty(),
-            "round {}: {:#?}",
-            round,
-            differences
-        );
+        assert!(differences.is_empty(), "round {round}: {differences:#?}");
         let by_original = shares_what_it_makes(&original, &clone).await?;
         let by_clone = shares_what_it_makes(&clone, &original).await?;
         assert_eq!(&by_original, &by_clone);
         let is_its_own = by_original
             .iter()
             .all(|(_, owner, _)| *owner == it.world.role);
-        assert!(
-            is_its_own || moment.starts_as_another(),
-            "{:?}",
-            by_original
-        );
+        assert!(is_its_own || moment.starts_as_another(), "{by_original:?}");
     }
     drop(admin);
     let end = format!("DROP DATABASE {database} WITH (FORCE)");
