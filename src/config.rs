@@ -1,5 +1,7 @@
 //! The settings, read once at cold start. A value that can't be used stops the start.
 
+use std::net::IpAddr;
+
 use crate::aws::Authorities;
 use crate::password::PasswordPolicy;
 use crate::postgres::{PasswordTransport, Roots};
@@ -11,12 +13,24 @@ pub struct Config {
     pub(crate) policy: PasswordPolicy,
     /// How the server is told of it.
     pub(crate) transport: PasswordTransport,
+    /// Who decides whose password changes.
+    pub(crate) strategy: StrategySetting,
     /// Where Secrets Manager is, if not where the region has it.
     pub(crate) endpoint: Option<String>,
     /// Whose certificates prove that it is there.
     pub(crate) authorities: Authorities,
     /// The certificate authorities that a database's certificate may come from.
     pub(crate) roots: Roots,
+}
+
+/// Which of a secret's keys decides its strategy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum StrategySetting {
+    /// `masterarn`: alternating users where it is there.
+    #[default]
+    BySecret,
+    /// None: a single user, whatever `masterarn` says, as AWS's single-user function has it.
+    SingleUser,
 }
 
 /// A setting that can't be used.
@@ -38,6 +52,7 @@ impl Config {
     /// | `REQUIRE_EACH_INCLUDED_TYPE` | boolean | true |
     /// | `SECRETS_MANAGER_ENDPOINT` | URL | the region's |
     /// | `PASSWORD_TRANSPORT` | `verifier`, `plaintext` | `verifier` |
+    /// | `STRATEGY` | `by-secret`, `single-user` | `by-secret` |
     /// | `PGSSLROOTCERT` | a PEM file | none |
     /// | `SSL_CERT_FILE` | a PEM file: whom calls to AWS trust; `/dev/null`: as if not set, and a quicker start | Amazon's public authorities |
     /// | `AWS_REGION` | the region whose RDS roots are made ready | as Lambda sets it |
@@ -59,6 +74,7 @@ impl Config {
         Ok(Self {
             policy: policy(&lookup)?,
             transport: transport(&lookup)?,
+            strategy: strategy(&lookup)?,
             authorities: authorities(&lookup, endpoint.as_deref()),
             endpoint,
             roots,
@@ -127,23 +143,49 @@ fn transport(
     }
 }
 
+fn strategy(lookup: &impl Fn(&str) -> Option<String>) -> Result<StrategySetting, InvalidSetting> {
+    let name = "STRATEGY";
+    match lookup(name).as_deref() {
+        None | Some("" | "by-secret") => Ok(StrategySetting::BySecret),
+        Some("single-user") => Ok(StrategySetting::SingleUser),
+        Some(text) => Err(InvalidSetting {
+            name,
+            problem: format!("{text:?} is neither by-secret nor single-user"),
+        }),
+    }
+}
+
 fn endpoint(lookup: &impl Fn(&str) -> Option<String>) -> Result<Option<String>, InvalidSetting> {
     let name = "SECRETS_MANAGER_ENDPOINT";
     let Some(url) = lookup(name).filter(|url| !url.is_empty()) else {
         return Ok(None);
     };
-    if ["https://", "http://"].iter().any(|scheme| {
-        url.strip_prefix(scheme)
-            .is_some_and(|host| !host.is_empty())
-    }) {
+    let host = |scheme| {
+        let rest = url.strip_prefix(scheme)?;
+        rest.split('/').next().filter(|host| !host.is_empty())
+    };
+    if host("https://").is_some() || host("http://").is_some_and(is_loopback) {
         return Ok(Some(url));
     }
-    Err(InvalidSetting {
-        name,
-        problem: format!(
-            "{url:?} is no URL such as https://secretsmanager.eu-west-1.amazonaws.com"
-        ),
-    })
+    let problem = if host("http://").is_some() {
+        format!("{url:?} is not encrypted, and leads away from this machine")
+    } else {
+        format!("{url:?} is no URL such as https://secretsmanager.eu-west-1.amazonaws.com")
+    };
+    Err(InvalidSetting { name, problem })
+}
+
+/// Whether an authority, `host` or `host:port`, is this machine.
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((host, _)) => host,
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let address = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The system's where Amazon's public ones would not do, or where somebody has said whom to trust.
@@ -172,122 +214,4 @@ fn authorities(lookup: &impl Fn(&str) -> Option<String>, endpoint: Option<&str>)
 const NO_FILE: &str = "/dev/null";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(settings: &[(&str, &str)]) -> Result<Config, String> {
-        let lookup = |name: &str| {
-            settings
-                .iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
-        Config::from_lookup(lookup).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn c8_an_empty_environment_has_the_defaults_of_awss_functions() {
-        let config = read(&[]).unwrap();
-        assert_eq!(config.policy, PasswordPolicy::default());
-        assert_eq!(
-            (
-                config.policy.length,
-                config.policy.exclude_characters.as_str()
-            ),
-            (32, r#":/@"'\"#)
-        );
-        assert_eq!(
-            (config.transport, config.endpoint),
-            (PasswordTransport::Verifier, None)
-        );
-    }
-
-    #[test]
-    fn c8_booleans_are_read_in_any_case() {
-        for (text, expected) in [
-            ("true", true),
-            ("1", true),
-            ("Y", true),
-            ("YES", true),
-            ("False", false),
-            ("0", false),
-            ("n", false),
-            ("No", false),
-        ] {
-            let policy = read(&[("EXCLUDE_NUMBERS", text)]).unwrap().policy;
-            assert_eq!(policy.exclude_numbers, expected, "{text}");
-            let policy = read(&[("REQUIRE_EACH_INCLUDED_TYPE", text)])
-                .unwrap()
-                .policy;
-            assert_eq!(policy.require_each_included_type, expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn c8_nothing_may_be_excluded() {
-        let policy = read(&[("EXCLUDE_CHARACTERS", "")]).unwrap().policy;
-        assert_eq!(policy.exclude_characters, "");
-    }
-
-    #[test]
-    fn c8_a_value_that_cannot_be_used_is_named() {
-        for (name, value) in [
-            ("PASSWORD_LENGTH", "0"),
-            ("PASSWORD_LENGTH", "4097"),
-            ("PASSWORD_LENGTH", "long"),
-            ("EXCLUDE_NUMBERS", "maybe"),
-            ("EXCLUDE_PUNCTUATION", ""),
-            ("EXCLUDE_UPPERCASE", "tru"),
-            ("EXCLUDE_LOWERCASE", "2"),
-            ("REQUIRE_EACH_INCLUDED_TYPE", "on"),
-            ("EXCLUDE_CHARACTERS", "0123456789"),
-            ("PASSWORD_TRANSPORT", "text"),
-            ("SECRETS_MANAGER_ENDPOINT", "localhost:5000"),
-            ("PGSSLROOTCERT", "/nowhere/roots.pem"),
-        ] {
-            let error = read(&[(name, value)]).unwrap_err();
-            assert!(error.contains(name), "{name}={value}: {error}");
-        }
-    }
-
-    #[test]
-    fn awss_services_are_trusted_with_amazons_authorities_unless_another_is_asked_for() {
-        for settings in [
-            &[("AWS_REGION", "eu-west-1")][..],
-            &[
-                ("AWS_REGION", "us-gov-west-1"),
-                ("SSL_CERT_FILE", "/dev/null"),
-            ],
-            &[(
-                "SECRETS_MANAGER_ENDPOINT",
-                "https://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com/",
-            )],
-            &[("SECRETS_MANAGER_ENDPOINT", "http://127.0.0.1:5000")],
-        ] {
-            assert_eq!(
-                read(settings).unwrap().authorities,
-                Authorities::Amazon,
-                "{settings:?}"
-            );
-        }
-        for settings in [
-            ("AWS_REGION", "cn-north-1"),
-            ("AWS_REGION", "us-iso-east-1"),
-            ("SSL_CERT_FILE", "/opt/proxy.pem"),
-            ("SECRETS_MANAGER_ENDPOINT", "https://secrets.example:8443"),
-            ("SECRETS_MANAGER_ENDPOINT", "https://amazonaws.com.example"),
-        ] {
-            assert_eq!(
-                read(&[settings]).unwrap().authorities,
-                Authorities::System,
-                "{settings:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn c20_the_transport_is_asked_for_by_name() {
-        let config = read(&[("PASSWORD_TRANSPORT", "plaintext")]).unwrap();
-        assert_eq!(config.transport, PasswordTransport::Plaintext);
-    }
-}
+mod tests;

@@ -42,6 +42,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether its name is one of RDS Proxy's: `name.proxy-id.region.rds.amazonaws.com`.
+    pub(crate) fn is_rds_proxy(&self) -> bool {
+        is_rds_proxy(&self.host)
+    }
+
     /// Whether both are the same server, whatever the database.
     pub(crate) fn is_same_server(&self, other: &Self) -> bool {
         self.host.eq_ignore_ascii_case(&other.host) && self.port == other.port
@@ -54,13 +59,15 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Encrypted and verified, or not at all: there is nothing between, so nothing to fall back to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a connection is encrypted, the weakest first: what the secret says, and nothing to fall back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TlsMode {
-    /// libpq's `verify-full`: a trusted chain and the right host name.
-    VerifyFull,
     /// In clear text, because the secret says so.
     Disabled,
+    /// libpq's `verify-ca`: a trusted chain, whatever the host's name, because the secret says so.
+    VerifyCa,
+    /// libpq's `verify-full`: a trusted chain and the right host name.
+    VerifyFull,
 }
 
 /// A role and its password.
@@ -167,6 +174,16 @@ impl fmt::Display for RoleName {
 /// `name` as an SQL identifier in quotes; its own quotes are doubled (`PostgreSQL`, *Identifiers and Key Words*).
 pub(crate) fn quoted_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Whether a host's name is one of RDS Proxy's. The first label is a name that an owner chose.
+pub(crate) fn is_rds_proxy(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    let is_rds = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"]
+        .iter()
+        .any(|end| host.ends_with(end));
+    let mut labels = host.split('.').skip(1);
+    is_rds && labels.any(|label| label.starts_with("proxy-"))
 }
 
 /// What a clone's name ends in, as AWS's functions have it.

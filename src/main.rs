@@ -1,5 +1,6 @@
 //! The Lambda function: a cold start, then one invocation after the other.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,11 @@ use tracing_subscriber::prelude::*;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    if !LAMBDAS.iter().all(|name| std::env::var_os(name).is_some()) {
+        // Nowhere to tell it if even that fails.
+        let _ = writeln!(std::io::stderr(), "{NOT_HERE}");
+        return ExitCode::from(2);
+    }
     log();
     let config = match Config::from_lookup(|name| std::env::var(name).ok()) {
         Ok(config) => config,
@@ -66,3 +72,12 @@ fn log() {
         .with_target(false);
     tracing_subscriber::registry().with(lines).with(own).init();
 }
+
+/// What Lambda sets, and its runtime can't do without (AWS, *Defined runtime environment variables*).
+const LAMBDAS: [&str; 4] = [
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_RUNTIME_API",
+];
+const NOT_HERE: &str = "db-rotation rotates PostgreSQL credentials as an AWS Lambda function: it is started by Lambda, and called by AWS Secrets Manager (aws secretsmanager rotate-secret)";

@@ -28,35 +28,59 @@ impl<'a> Rds<'a> {
         Self { sdk, deadline }
     }
 
-    /// The host of the writer that `host` replicates: of an instance replica, of an Aurora reader endpoint, or of a
-    /// reader instance; `None` for any other host.
+    /// The host of the writer that `host` replicates: of an instance replica, also of a replica; of an Aurora reader endpoint,
+    /// reader instance or custom endpoint; `None` for any other host. A custom endpoint's name doesn't tell its cluster: it
+    /// is looked for in that of `supposed`.
     ///
     /// # Errors
     /// [`AwsError`] where RDS can't be asked.
-    pub(crate) async fn writer_of(&self, host: &str) -> Result<Option<String>, AwsError> {
+    pub(crate) async fn writer_of(
+        &self,
+        host: &str,
+        supposed: &str,
+    ) -> Result<Option<String>, AwsError> {
         let client = Client::new(self.sdk);
-        let name = host.split('.').next().unwrap_or_default();
         if host.contains(".cluster-ro-") {
-            let cluster = self.cluster(&client, name).await?;
-            let is_its = cluster
-                .as_ref()
-                .is_some_and(|c| is_host(c.reader_endpoint(), host));
-            return Ok(cluster.filter(|_| is_its).and_then(|c| c.endpoint));
+            let cluster = self.cluster(&client, first_label(host)).await?;
+            let its = cluster.filter(|cluster| is_host(cluster.reader_endpoint(), host));
+            return Ok(its.and_then(|cluster| cluster.endpoint));
         }
-        let Some(reader) = self.instance(&client, name).await? else {
+        if host.contains(".cluster-custom-") {
+            let cluster = self.cluster(&client, first_label(supposed)).await?;
+            let its = cluster.filter(|cluster| {
+                let mut custom = cluster.custom_endpoints().iter();
+                custom.any(|endpoint| is_host(Some(endpoint), host))
+            });
+            return Ok(its.and_then(|cluster| cluster.endpoint));
+        }
+        let reader = self.instance(&client, first_label(host)).await?;
+        let Some(reader) = reader.filter(|reader| is_host(address(reader), host)) else {
             return Ok(None);
         };
-        if !is_host(reader.endpoint().and_then(|e| e.address()), host) {
-            return Ok(None);
+        self.source_of(&client, reader).await
+    }
+
+    /// Where the changes come from that arrive at a reader instance, over at most so many replicas.
+    async fn source_of(
+        &self,
+        client: &Client,
+        reader: DbInstance,
+    ) -> Result<Option<String>, AwsError> {
+        let mut instance = reader;
+        for hop in 0..MOST_HOPS {
+            if let Some(source) = instance.read_replica_source_db_instance_identifier() {
+                let Some(source) = self.instance(client, source).await? else {
+                    return Ok(None);
+                };
+                instance = source;
+            } else if let Some(id) = instance.db_cluster_identifier() {
+                return Ok(self.cluster(client, id).await?.and_then(|c| c.endpoint));
+            } else {
+                let is_source = hop > 0;
+                return Ok(address(&instance).filter(|_| is_source).map(str::to_owned));
+            }
         }
-        if let Some(source) = reader.read_replica_source_db_instance_identifier() {
-            let source = self.instance(&client, source).await?;
-            return Ok(source.and_then(|s| s.endpoint).and_then(|e| e.address));
-        }
-        let Some(id) = reader.db_cluster_identifier() else {
-            return Ok(None);
-        };
-        Ok(self.cluster(&client, id).await?.and_then(|c| c.endpoint))
+        Ok(None)
     }
 
     /// Where the instance or cluster with this ARN listens; `None` where there is none.
@@ -107,6 +131,18 @@ impl<'a> Rds<'a> {
         Ok(clusters.unwrap_or_default().into_iter().next())
     }
 }
+
+/// How an instance or a cluster is called, by its host.
+fn first_label(host: &str) -> &str {
+    host.split('.').next().unwrap_or_default()
+}
+
+fn address(instance: &DbInstance) -> Option<&str> {
+    instance.endpoint()?.address()
+}
+
+/// Replicas of replicas end somewhere: RDS allows three.
+const MOST_HOPS: usize = 5;
 
 /// Whether RDS's `address` is `host`: a name that only begins alike is a stranger's.
 fn is_host(address: Option<&str>, host: &str) -> bool {

@@ -48,6 +48,7 @@ kinds! {
     PasswordNotAccepted,
     PasswordRefused,
     PermissionDenied,
+    ProxyInTheWay,
     RotationNotEnabled,
     SecretMalformed,
     SecretNotFound,
@@ -120,6 +121,9 @@ impl Kind {
             }
             Self::PermissionDenied => {
                 "Allow the role this change; on RDS, where rds.restrict_password_commands is on, GRANT rds_password TO it"
+            }
+            Self::ProxyInTheWay => {
+                "Give the secret the database's own address as rotation_host (and rotation_port): applications go on reading host, the function uses the other"
             }
             Self::RotationNotEnabled => "Enable rotation for the secret, or leave it alone",
             Self::SecretMalformed => {

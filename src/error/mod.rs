@@ -123,7 +123,7 @@ const fn database_kind(failure: &Failure) -> Kind {
     match failure {
         Failure::HostNotFound(_) => Kind::HostNotFound,
         Failure::Unreachable(_) => Kind::DatabaseUnreachable,
-        Failure::TlsNotOffered | Failure::Tls(_) => Kind::TlsFailed,
+        Failure::NoRoots { .. } | Failure::TlsNotOffered | Failure::Tls(_) => Kind::TlsFailed,
         Failure::Refused => Kind::NoWorkingCredential,
         Failure::ClearTextAsked | Failure::AuthenticationUnsupported => {
             Kind::AuthenticationUnsupported
@@ -150,6 +150,9 @@ const fn database_kind(failure: &Failure) -> Kind {
 /// What to do about a failure of which more is known than its kind.
 const fn database_advice(failure: &Failure) -> Option<&'static str> {
     match failure {
+        Failure::NoRoots { .. } => Some(
+            "The password was not sent. The region is newer than this function: use a newer release, or put AWS's current bundle (https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem) beside it and name that in PGSSLROOTCERT",
+        ),
         Failure::NotAPair(_) | Failure::AdminLacking(_) | Failure::LanguageDenied { .. } => Some(
             "Nothing was changed. Run what is printed here as an administrator; the next try goes on from there",
         ),

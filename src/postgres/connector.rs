@@ -1,5 +1,7 @@
 //! From a login to a session: address, TCP, TLS, and what the server says of the password.
 
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -101,8 +103,8 @@ impl Connector<'_> {
         let stream = self.dial(endpoint).await?;
         let wire = match endpoint.tls {
             TlsMode::Disabled => Wire::Clear(stream),
-            TlsMode::VerifyFull => {
-                let handshake = self.roots.secure(&endpoint.host, stream);
+            TlsMode::VerifyCa | TlsMode::VerifyFull => {
+                let handshake = self.roots.secure(endpoint, stream);
                 let start = self.deadline.within(START);
                 let stream = start.bind("making the TLS handshake", handshake).await??;
                 Wire::Encrypted(Box::new(stream))
@@ -122,11 +124,7 @@ impl Connector<'_> {
             .await?
             .map_err(Failure::HostNotFound)?
             .collect();
-        let stream = TcpStream::connect(addresses.as_slice());
-        let stream = connect
-            .bind("connecting", stream)
-            .await?
-            .map_err(Failure::Unreachable)?;
+        let stream = one_of(addresses, connect).await?;
         stream.set_nodelay(true).map_err(Failure::Unreachable)?;
         Ok(stream)
     }
@@ -159,6 +157,23 @@ impl Connector<'_> {
     }
 }
 
+/// Connects to the first address that answers. Each gets an equal share of what time is left, so that one that swallows packets
+/// doesn't keep the next from being tried.
+async fn one_of(addresses: Vec<SocketAddr>, deadline: Deadline) -> Result<TcpStream, Failure> {
+    let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut last = Failure::HostNotFound(nothing);
+    let shares = (1..=u32::try_from(addresses.len()).unwrap_or(u32::MAX)).rev();
+    for (address, shares) in addresses.into_iter().zip(shares) {
+        let share = deadline.within(deadline.left() / shares);
+        last = match share.bind("connecting", TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(refused)) => Failure::Unreachable(refused),
+            Err(late) => Failure::TimedOut(late),
+        };
+    }
+    Err(last)
+}
+
 fn startup(login: &Login) -> Config {
     let mut config = Config::new();
     config
@@ -169,7 +184,7 @@ fn startup(login: &Login) -> Config {
     match login.endpoint.tls {
         TlsMode::Disabled => config.ssl_mode(SslMode::Disable),
         // `Direct`, since the request for TLS was made before: see `Handshaken`.
-        TlsMode::VerifyFull => config
+        TlsMode::VerifyCa | TlsMode::VerifyFull => config
             .ssl_mode(SslMode::Require)
             .ssl_negotiation(SslNegotiation::Direct),
     };
@@ -180,3 +195,37 @@ fn startup(login: &Login) -> Config {
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long TLS may take, and the login after it.
 const START: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    /// A listener whose queue is full: who connects hears nothing.
+    async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        let a_while = Duration::from_millis(200);
+        let connect = || tokio::time::timeout(a_while, TcpStream::connect(address));
+        while let Ok(stream) = connect().await {
+            queue.push(stream.unwrap());
+        }
+        (address, listener, queue)
+    }
+
+    #[tokio::test]
+    async fn c48_an_address_that_swallows_packets_does_not_keep_the_next_from_being_tried() {
+        let (silent, _listener, _queue) = silent().await;
+        let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = good.local_addr().unwrap();
+        let deadline = Deadline::of_invocation(Duration::from_secs(3));
+        let stream = one_of(vec![silent, silent, good], deadline).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good);
+        let late = one_of(vec![silent], deadline.within(Duration::from_millis(50))).await;
+        assert!(matches!(late, Err(Failure::TimedOut(_))), "{late:?}");
+    }
+}

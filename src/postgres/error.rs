@@ -37,6 +37,14 @@ pub enum Failure {
     // Not its source: the library's own words hold its cause already.
     #[error("TLS handshake failed: {0}")]
     Tls(native_tls::Error),
+    /// The same, to a host of RDS's in a region whose authorities are not built in.
+    #[error("no certificate authorities of the region {region} are built in: {error}")]
+    NoRoots {
+        /// The region, as the host's name has it.
+        region: String,
+        /// What the handshake failed of.
+        error: native_tls::Error,
+    },
     /// The password is wrong: SQLSTATE 28P01, and nothing else.
     #[error("password refused")]
     Refused,

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio_postgres::tls::TlsConnect as _;
 
 use super::Failure;
+use crate::login::{Endpoint, TlsMode, is_rds_proxy};
 
 /// The trusted roots, made ready for one region when the process starts.
 ///
@@ -35,8 +36,8 @@ impl Roots {
             Some(path) => certificates_in_file(path)?,
         };
         let home = Authority(region.unwrap_or_default().to_owned());
-        let ready =
-            connector(&extra, &home).map_err(|e| format!("no TLS with its certificates: {e}"))?;
+        let ready = connector(&extra, &home, TlsMode::VerifyFull)
+            .map_err(|e| format!("no TLS with its certificates: {e}"))?;
         Ok(Self { extra, home, ready })
     }
 
@@ -44,7 +45,7 @@ impl Roots {
     /// Protocol*, SSL session encryption).
     pub(super) async fn secure(
         &self,
-        host: &str,
+        endpoint: &Endpoint,
         mut stream: TcpStream,
     ) -> Result<TlsStream<TcpStream>, Failure> {
         #[expect(
@@ -62,18 +63,24 @@ impl Roots {
             b'N' => return Err(Failure::TlsNotOffered),
             _ => return Err(Failure::ConnectionLost(NEITHER.to_owned())),
         }
-        let connector = self.connector(host).map_err(Failure::Tls)?;
-        connector
-            .connect(stream)
-            .await
-            .map_err(Failure::of_handshake)
+        let connector = self.connector(endpoint).map_err(Failure::Tls)?;
+        let secured = connector.connect(stream).await;
+        let rootless = rootless(&endpoint.host);
+        secured.map_err(|error| match (Failure::of_handshake(error), rootless) {
+            (Failure::Tls(error), Some(region)) => Failure::NoRoots { region, error },
+            (failure, _) => failure,
+        })
     }
 
-    /// What secures a connection to `host`: its chain must end in a trusted root, and its certificate name the host.
-    fn connector(&self, host: &str) -> Result<TlsConnector, native_tls::Error> {
-        let ready = match Authority::of_host(host).filter(|authority| *authority != self.home) {
-            None => self.ready.clone(),
-            Some(elsewhere) => connector(&self.extra, &elsewhere)?,
+    /// What secures a connection: its chain must end in a trusted root, and its certificate name the host, unless the
+    /// secret says otherwise.
+    fn connector(&self, endpoint: &Endpoint) -> Result<TlsConnector, native_tls::Error> {
+        let host = endpoint.host.as_str();
+        let authority = Authority::of_host(host).unwrap_or_else(|| self.home.clone());
+        let ready = if authority == self.home && endpoint.tls == TlsMode::VerifyFull {
+            self.ready.clone()
+        } else {
+            connector(&self.extra, &authority, endpoint.tls)?
         };
         Ok(TlsConnector::new(ready, host))
     }
@@ -85,10 +92,8 @@ impl Authority {
         let host = host.to_ascii_lowercase();
         let name = host.strip_suffix(".rds.amazonaws.com")?;
         let region = name.rsplit('.').next()?;
-        // The first label is a name that an owner chose.
-        let mut labels = name.split('.').skip(1);
-        let is_proxy = labels.any(|label| label.starts_with("proxy-"));
-        Some(Self(if is_proxy { PUBLIC } else { region }.to_owned()))
+        let authority = if is_rds_proxy(&host) { PUBLIC } else { region };
+        Some(Self(authority.to_owned()))
     }
 
     /// This authority's certificates, with the words between them; empty where there are none.
@@ -109,13 +114,21 @@ impl fmt::Debug for Roots {
     }
 }
 
+/// The region of an RDS host, where no roots of its are built in.
+fn rootless(host: &str) -> Option<String> {
+    let authority = Authority::of_host(host)?;
+    authority.pem().is_empty().then_some(authority.0)
+}
+
 fn connector(
     extra: &[native_tls::Certificate],
     authority: &Authority,
+    tls: TlsMode,
 ) -> Result<native_tls::TlsConnector, native_tls::Error> {
     let mut builder = native_tls::TlsConnector::builder();
     builder
         .min_protocol_version(Some(native_tls::Protocol::Tlsv12))
+        .danger_accept_invalid_hostnames(tls == TlsMode::VerifyCa)
         .disable_built_in_roots(true);
     for root in native_tls::Certificate::stack_from_pem(authority.pem().as_bytes())? {
         builder.add_root_certificate(root);

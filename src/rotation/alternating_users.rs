@@ -6,7 +6,7 @@ use super::context::Context;
 use super::step_ended::Outcome;
 use crate::aws::Address;
 use crate::error::{Error, Kind};
-use crate::login::{Endpoint, Login, Pair, TlsMode};
+use crate::login::{Endpoint, Login, Pair};
 use crate::postgres::{LoginOutcome, Session, VerifierChoice, VerifierKind};
 use crate::secret::{SecretDocument, SecretId, StagingLabel, SuperuserDocument};
 
@@ -109,16 +109,13 @@ async fn superuser_login(
             role.as_str()
         )));
     }
-    let (host, port) = match document.host {
-        Some(host) => (host, document.port),
+    let (host, port) = match document.address {
+        Some(address) => address,
         None => managed_address(context, secret).await?,
     };
     let rotated = &context.current.login.endpoint;
     // Who may write the application's secret does not decide how the superuser's password travels.
-    let tls = match document.tls {
-        TlsMode::VerifyFull => TlsMode::VerifyFull,
-        TlsMode::Disabled => rotated.tls,
-    };
+    let tls = document.tls.max(rotated.tls);
     let database = rotated.database.clone();
     let endpoint = Endpoint {
         host,
@@ -126,7 +123,9 @@ async fn superuser_login(
         database,
         tls,
     };
-    if !endpoint.is_same_server(rotated) && !is_writer_of(context, &endpoint, rotated).await? {
+    // Its port may be another: a pooler in front, the server behind.
+    let is_its_host = endpoint.host.eq_ignore_ascii_case(&rotated.host);
+    if !is_its_host && !is_writer_of(context, &endpoint, rotated).await? {
         return Err(foreign(format!(
             "the superuser secret {secret} is for {endpoint}, which is neither {rotated} nor the writer of which that is a replica"
         )));
@@ -142,7 +141,7 @@ async fn is_writer_of(
     endpoint: &Endpoint,
     reader: &Endpoint,
 ) -> Result<bool, Error> {
-    let writer = context.rds().writer_of(&reader.host).await;
+    let writer = context.rds().writer_of(&reader.host, &endpoint.host).await;
     let writer = writer.inspect_err(|_| {
         tracing::warn!(superuser = %endpoint, rotated = %reader, "the two secrets name different hosts, and RDS could not be asked whether one is the other's replica");
     })?;

@@ -68,12 +68,15 @@ pub(super) async fn admit<'a>(
         }
     };
     let current = SecretDocument::parse(StagingLabel::Current, current)?;
+    if let Some(key) = current.unknown_tls {
+        tracing::warn!(key, "not a TLS mode that is known: verify-full is used");
+    }
     let pending = pending.map(|value| SecretDocument::parse(StagingLabel::Pending, value));
     Ok(Admitted::Step(Box::new(Context {
         rotator,
         request,
         secrets_manager,
-        strategy: Strategy::of(&current)?,
+        strategy: Strategy::of(&rotator.config, &current)?,
         versions,
         current,
         unchecked_pending: pending.transpose()?,
@@ -141,11 +144,32 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Says that a login is about to go over the network in clear text.
-    pub(super) fn warn_of_clear_text(login: &Login) {
-        if login.endpoint.tls == TlsMode::Disabled {
-            tracing::warn!(host = %login.endpoint, "not encrypted: the secret turns TLS off");
+    /// Says that a login is about to go over the network with less than verified TLS.
+    pub(super) fn warn_of_weak_tls(login: &Login) {
+        let host = &login.endpoint;
+        match host.tls {
+            TlsMode::Disabled => tracing::warn!(%host, "not encrypted: the secret turns TLS off"),
+            TlsMode::VerifyCa => tracing::warn!(
+                %host,
+                "the name in the server's certificate is not checked: the secret says verify-ca"
+            ),
+            TlsMode::VerifyFull => {}
         }
+    }
+
+    /// Refuses what can't be rotated through: a proxy that lets in by what Secrets Manager calls current knows no pending
+    /// password.
+    ///
+    /// # Errors
+    /// `ProxyInTheWay`, before anything was changed.
+    pub(super) fn refuse_proxy(&self) -> Result<(), Error> {
+        let endpoint = &self.current.login.endpoint;
+        if !endpoint.is_rds_proxy() {
+            return Ok(());
+        }
+        let problem =
+            format!("{endpoint} is RDS Proxy, through which a new password cannot be tried");
+        Err(Error::new(Kind::ProxyInTheWay, problem))
     }
 
     /// Remembers that this version's login was seen to work.

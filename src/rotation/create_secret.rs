@@ -10,6 +10,7 @@ use crate::error::Error;
 
 /// Stores a pending value with a new password, unless there is one: the database may have it already.
 pub(super) async fn create_secret(context: &Context<'_>) -> Result<Outcome, Error> {
+    context.refuse_proxy()?;
     if context.unchecked_pending.is_some() {
         context.pending()?;
         return Ok(Outcome::Kept);

@@ -32,7 +32,7 @@ pub(super) async fn finish_secret(context: &Context<'_>) -> Result<Outcome, Erro
 /// login takes no more than half of what time is left. With alternating users the credential in use works, and there is time
 /// to make sure.
 async fn verify(context: &Context<'_>, pending: &SecretDocument) -> Result<(), Error> {
-    Context::warn_of_clear_text(&pending.login);
+    Context::warn_of_weak_tls(&pending.login);
     let mut connector = context.connector();
     connector.deadline = connector.deadline.within(context.deadline.left() / 2);
     match connector.log_in(&pending.login).await {

@@ -12,7 +12,8 @@ use crate::error::Error;
 /// A connection that dies with the answer leaves open whether the change was made: logging in again tells.
 pub(super) async fn set_secret(context: &Context<'_>) -> Result<Outcome, Error> {
     let pending = context.pending()?;
-    Context::warn_of_clear_text(&pending.login);
+    context.refuse_proxy()?;
+    Context::warn_of_weak_tls(&pending.login);
     let mut tries_left = TRIES;
     loop {
         let attempt = match &context.strategy {

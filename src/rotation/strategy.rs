@@ -1,5 +1,6 @@
 //! Who changes whose password.
 
+use crate::config::{Config, StrategySetting};
 use crate::error::{Error, Kind};
 use crate::login::{Login, Pair, RoleName};
 use crate::request::Step;
@@ -20,12 +21,16 @@ pub(super) enum Strategy {
 }
 
 impl Strategy {
-    /// The secret says which: alternating users have a `masterarn`.
+    /// The secret says which, unless the function's settings do: alternating users have a `masterarn`.
     ///
     /// # Errors
     /// Where the role's clone can't be named after it.
-    pub(super) fn of(current: &SecretDocument) -> Result<Self, Error> {
-        let Some(superuser) = current.superuser.clone() else {
+    pub(super) fn of(config: &Config, current: &SecretDocument) -> Result<Self, Error> {
+        let superuser = match config.strategy {
+            StrategySetting::BySecret => current.superuser.clone(),
+            StrategySetting::SingleUser => None,
+        };
+        let Some(superuser) = superuser else {
             return Ok(Self::SingleUser);
         };
         let role = &current.login.credentials.role;

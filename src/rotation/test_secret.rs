@@ -12,7 +12,7 @@ use crate::secret::SecretDocument;
 /// Logs in with the pending value and sees who that is. Changes nothing.
 pub(super) async fn test_secret(context: &Context<'_>) -> Result<Outcome, Error> {
     let pending = context.pending()?;
-    Context::warn_of_clear_text(&pending.login);
+    Context::warn_of_weak_tls(&pending.login);
     let session = log_in(context, pending).await?;
     let current = &context.current.login.credentials.role;
     let role = &pending.login.credentials.role;

@@ -26,6 +26,8 @@ pub(crate) struct SecretDocument {
     pub login: Login,
     /// The superuser's secret (`masterarn`): present with alternating users.
     pub superuser: Option<SecretId>,
+    /// The key whose value is no mode of TLS that is known.
+    pub unknown_tls: Option<&'static str>,
     text: SecretText,
     username: Range<usize>,
     password: Range<usize>,
@@ -36,10 +38,8 @@ pub(crate) struct SecretDocument {
 pub(crate) struct SuperuserDocument {
     /// Who.
     pub(crate) credentials: Credentials,
-    /// Where, if the secret says so.
-    pub(crate) host: Option<String>,
-    /// The TCP port, by default 5432.
-    pub(crate) port: u16,
+    /// Host and TCP port, if the secret says so.
+    pub(crate) address: Option<(String, u16)>,
     /// Whether it may go unencrypted.
     pub(crate) tls: TlsMode,
 }
@@ -71,12 +71,10 @@ impl SuperuserDocument {
         let read = |text: SecretText| {
             let keys = Keys::read(text.expose())?;
             keys.engine()?;
-            let (credentials, host) = (keys.credentials()?, keys.text("host")?);
             Ok(Self {
-                credentials,
-                host,
-                port: keys.port()?,
-                tls: keys.tls()?,
+                credentials: keys.credentials()?,
+                address: keys.address()?,
+                tls: keys.tls().0,
             })
         };
         value
@@ -108,10 +106,13 @@ impl SecretDocument {
             .text("masterarn")
             .map_err(malformed)?
             .map(SecretId::from);
-        let (username, password) = (keys.place("username"), keys.place("password"));
+        let unknown_tls = keys.tls().1;
+        let username = keys.place("username");
+        let password = keys.place("password");
         Ok(Self {
             login,
             superuser,
+            unknown_tls,
             text,
             username,
             password,

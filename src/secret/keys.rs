@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::host::host_and_port;
 use crate::login::{Credentials, Endpoint, Login, RoleName, TlsMode};
 use crate::sensitive::Password;
 
@@ -45,23 +46,51 @@ impl<'a> Keys<'a> {
 
     pub(super) fn login(&self) -> Result<Login, String> {
         self.engine()?;
+        let (host, port) = self
+            .address()?
+            .ok_or_else(|| r#"has no "host", or an empty one"#.to_owned())?;
         let database = match self.text("dbname")? {
-            Some(name) => name,
-            None => self
-                .text("database")?
-                .unwrap_or_else(|| "postgres".to_owned()),
+            Some(name) => Some(name),
+            None => self.text("database")?,
         };
-        let (host, port, tls) = (self.required("host")?, self.port()?, self.tls()?);
         let endpoint = Endpoint {
             host,
             port,
-            database,
-            tls,
+            database: database.unwrap_or_else(|| "postgres".to_owned()),
+            tls: self.tls().0,
         };
         Ok(Login {
             endpoint,
             credentials: self.credentials()?,
         })
+    }
+
+    /// Where the function connects: `rotation_host` and `rotation_port`, where they are there, or else what applications
+    /// read. `None` without a host.
+    pub(super) fn address(&self) -> Result<Option<(String, u16)>, String> {
+        for (host_key, port_key) in [("rotation_host", "rotation_port"), ("host", "port")] {
+            let Some(text) = self.text(host_key)? else {
+                continue;
+            };
+            let (host, behind) = host_and_port(&text)
+                .ok_or_else(|| format!("has a {host_key:?} that is not a host name or address"))?;
+            let port = match self.port(port_key)? {
+                Some(port) if behind.is_some_and(|behind| behind != port) => {
+                    return Err(format!(
+                        "has a {host_key:?} with another port than {port_key:?}: {port}"
+                    ));
+                }
+                Some(port) => Some(port),
+                None => behind,
+            };
+            // The address for rotation may leave the port to the other one.
+            let port = match port {
+                None if host_key == "rotation_host" => self.port("port")?,
+                port => port,
+            };
+            return Ok(Some((host, port.unwrap_or(5432))));
+        }
+        Ok(None)
     }
 
     pub(super) fn engine(&self) -> Result<(), String> {
@@ -82,66 +111,69 @@ impl<'a> Keys<'a> {
         })
     }
 
-    pub(super) fn port(&self) -> Result<u16, String> {
-        let Some(raw) = self.value("port") else {
-            return Ok(5432);
+    /// A whole number, however it is written: `5432`, `"5432"`, `5432.0`, `" 5432"`.
+    fn port(&self, key: &str) -> Result<Option<u16>, String> {
+        let Some(raw) = self.value(key) else {
+            return Ok(None);
         };
         let text = serde_json::from_str::<String>(raw.get()).ok();
-        let digits = text.as_deref().unwrap_or_else(|| raw.get());
-        let port = digits
-            .bytes()
-            .all(|b| b.is_ascii_digit())
-            .then(|| digits.parse().ok())
-            .flatten();
-        port.filter(|&p| p != 0)
-            .ok_or_else(|| r#"has a "port" that is not a number from 1 to 65535"#.to_owned())
-    }
-
-    /// Only an explicit `false` or `disable` turns TLS off; every other mode of libpq's is raised to verify-full.
-    pub(super) fn tls(&self) -> Result<TlsMode, String> {
-        let Some(key) = ["ssl", "sslmode", "ssl_mode"]
-            .into_iter()
-            .find(|key| self.value(key).is_some())
-        else {
-            return Ok(TlsMode::VerifyFull);
+        let number = text.as_deref().unwrap_or_else(|| raw.get()).trim();
+        let port = match number.split_once('.') {
+            Some((whole, zeros)) if zeros.bytes().all(|digit| digit == b'0') => whole,
+            _ => number,
         };
-        let raw = self.value(key).map_or("", RawValue::get);
-        let mode = serde_json::from_str(raw)
-            .unwrap_or_else(|_| raw.to_owned())
-            .to_ascii_lowercase();
-        match mode.as_str() {
-            "false" | "disable" => Ok(TlsMode::Disabled),
-            "true" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full" => {
-                Ok(TlsMode::VerifyFull)
-            }
+        match port.parse::<u16>() {
+            _ if text.is_some() && number.is_empty() => Ok(None),
+            Ok(port) if port != 0 => Ok(Some(port)),
             _ => Err(format!(
-                "has a {key:?} that is not true, false or a libpq mode such as verify-full"
+                "has a {key:?} that is not a whole number from 1 to 65535"
             )),
         }
     }
 
-    fn required(&self, key: &str) -> Result<String, String> {
-        self.text(key)?.ok_or_else(|| format!("has no {key:?}"))
+    /// How the connection is encrypted, and the key whose value says nothing that is known. Only an explicit `false` or
+    /// `disable` turns TLS off, and only an explicit `verify-ca` the look at the name; all else is verify-full.
+    pub(super) fn tls(&self) -> (TlsMode, Option<&'static str>) {
+        let keys = ["ssl", "sslmode", "ssl_mode"].into_iter();
+        let found = keys.filter_map(|key| Some((key, self.value(key)?.get())));
+        let modes = found.map(|(key, raw)| {
+            let mode = serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned());
+            (key, mode.trim().to_ascii_lowercase())
+        });
+        let Some((key, mode)) = modes.into_iter().find(|(_, mode)| !mode.is_empty()) else {
+            return (TlsMode::VerifyFull, None);
+        };
+        match mode.as_str() {
+            "false" | "disable" => (TlsMode::Disabled, None),
+            "verify-ca" => (TlsMode::VerifyCa, None),
+            "true" | "allow" | "prefer" | "require" | "verify-full" => (TlsMode::VerifyFull, None),
+            _ => (TlsMode::VerifyFull, Some(key)),
+        }
     }
 
-    /// The non-empty text under `key`, if it is there.
+    fn required(&self, key: &str) -> Result<String, String> {
+        self.text(key)?
+            .ok_or_else(|| format!("has no {key:?}, or an empty one"))
+    }
+
+    /// The text under `key`; `None` where it is not there, null or empty.
     pub(super) fn text(&self, key: &str) -> Result<Option<String>, String> {
         let Some(raw) = self.value(key) else {
             return Ok(None);
         };
         match serde_json::from_str::<String>(raw.get()) {
-            Ok(text) if text.is_empty() => Err(format!("has an empty {key:?}")),
+            Ok(text) if text.is_empty() => Ok(None),
             Ok(text) if text.contains('\0') => Err(format!("has a NUL character in {key:?}")),
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(format!("has a {key:?} that is not text")),
         }
     }
 
+    /// The value under `key`; `None` where it is null, as where it is not there.
     fn value(&self, key: &str) -> Option<&'a RawValue> {
-        self.keys
-            .iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, value)| *value)
+        let mut keys = self.keys.iter();
+        let (_, value) = keys.find(|(k, _)| k == key)?;
+        (value.get() != "null").then_some(value)
     }
 
     /// Where in the text the value of `key` stands, in bytes.
@@ -175,7 +207,7 @@ impl<'de> Visitor<'de> for InOrder {
 }
 
 /// The keys that are read.
-const READ: [&str; 11] = [
+const READ: [&str; 13] = [
     "database",
     "dbname",
     "engine",
@@ -183,6 +215,8 @@ const READ: [&str; 11] = [
     "masterarn",
     "password",
     "port",
+    "rotation_host",
+    "rotation_port",
     "ssl",
     "ssl_mode",
     "sslmode",

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod connection_string;
 mod document;
+mod host;
 mod id;
 mod keys;
 mod versions;

@@ -97,17 +97,10 @@ async fn c6_a_value_that_is_no_database_secret_is_refused_by_label_and_key_and_n
         );
     }
     wrong.extend([0, 65_536, -1].map(|port| ("port", json!(port))));
-    wrong.extend(
-        ["", "5432 ", "+5432", "0x15", "Hid-den-value", "99999"].map(|port| ("port", json!(port))),
-    );
-    wrong.extend([json!(5.5), json!(true), json!(null)].map(|port| ("port", port)));
-    wrong.extend(
-        [json!("mysql"), json!("Postgres"), json!(""), json!(5)].map(|engine| ("engine", engine)),
-    );
-    wrong.extend([json!(1), json!({"a": "Hid-den-value"}), json!("")].map(|name| ("dbname", name)));
-    wrong.extend(
-        [json!("Hid-den-value"), json!(1), json!(["verify-full"])].map(|mode| ("sslmode", mode)),
-    );
+    wrong.extend(["0x15", "54 32", "Hid-den-value", "99999"].map(|port| ("port", json!(port))));
+    wrong.extend([json!(5.5), json!(true), json!([5432])].map(|port| ("port", port)));
+    wrong.extend([json!("mysql"), json!("Postgres"), json!(5)].map(|engine| ("engine", engine)));
+    wrong.extend([json!(1), json!({"a": "Hid-den-value"})].map(|name| ("dbname", name)));
     wrong.extend([json!("ü".repeat(32)), json!("r".repeat(64))].map(|role| ("username", role)));
     for (key, value) in wrong {
         let mut broken = good.clone();

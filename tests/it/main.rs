@@ -34,6 +34,7 @@ mod sessions;
 mod single_user;
 mod tested;
 mod tls;
+mod tolerant;
 mod unnoticed;
 mod unreachable;
 mod verifier;

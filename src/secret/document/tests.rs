@@ -44,16 +44,26 @@ fn the_smallest_secret_has_the_documented_defaults() {
 }
 
 #[test]
-fn a_port_may_be_a_number_or_a_string_of_digits() {
+fn c49_a_port_is_a_whole_number_however_it_is_written() {
     let with_port = |port: &str| {
         parse(&format!(
             r#"{{"host":"h","username":"u","password":"p","port":{port}}}"#
         ))
     };
-    for port in ["6543", r#""6543""#] {
+    for port in [
+        "6543",
+        r#""6543""#,
+        "6543.0",
+        r#"" 6543""#,
+        r#""6543 ""#,
+        r#""6543.00""#,
+    ] {
         assert_eq!(with_port(port).unwrap().login.endpoint.port, 6543);
     }
-    let no_ports = r#"0 65536 "0" "" "+1" "\u00201" 1.5 -1 [] null"#;
+    for absent in ["null", r#""""#, r#"" ""#] {
+        assert_eq!(with_port(absent).unwrap().login.endpoint.port, 5432);
+    }
+    let no_ports = r#"0 65536 "0" "0x1" 1.5 -1 [] true "1.5" 1e9"#;
     for port in no_ports.split(' ') {
         let error = with_port(port).unwrap_err().to_string();
         assert!(error.contains("port"), "{port}: {error}");
@@ -75,7 +85,8 @@ fn c39_only_an_explicit_false_or_disable_turns_tls_off() {
         assert_eq!(tls(json!({"ssl": off})), Ok(TlsMode::Disabled), "{off}");
     }
     assert_eq!(tls(json!({"sslmode": true})), Ok(TlsMode::VerifyFull));
-    for on in "true allow prefer require verify-ca verify-full".split(' ') {
+    assert_eq!(tls(json!({"sslmode": "verify-ca"})), Ok(TlsMode::VerifyCa));
+    for on in "true allow prefer require verify-full".split(' ') {
         assert_eq!(tls(json!({"sslmode": on})), Ok(TlsMode::VerifyFull), "{on}");
     }
     assert_eq!(
@@ -87,9 +98,43 @@ fn c39_only_an_explicit_false_or_disable_turns_tls_off() {
         Ok(TlsMode::VerifyFull)
     );
     assert_eq!(tls(json!({"ssl_mode": "disable"})), Ok(TlsMode::Disabled));
-    for odd in [json!("off"), json!(0), json!(""), json!({})] {
-        assert!(tls(json!({"ssl": odd})).is_err(), "{odd}");
+}
+
+#[test]
+fn c49_a_mode_that_is_not_known_is_verify_full_and_is_told_of() {
+    for odd in [
+        json!("off"),
+        json!("no-verify"),
+        json!(0),
+        json!({"rejectUnauthorized": false}),
+    ] {
+        let document = parse(&secret(json!({"ssl": odd}))).unwrap();
+        assert_eq!(document.login.endpoint.tls, TlsMode::VerifyFull, "{odd}");
+        assert_eq!(document.unknown_tls, Some("ssl"), "{odd}");
     }
+    let document = parse(&secret(json!({"ssl": "", "sslmode": "disable"}))).unwrap();
+    assert_eq!(document.login.endpoint.tls, TlsMode::Disabled);
+    assert_eq!(document.unknown_tls, None);
+}
+
+#[test]
+fn c49_null_and_empty_mean_absent_where_a_key_is_optional() {
+    let text = r#"{"host":"h","username":"u","password":"p","engine":"","dbname":null,"database":"","masterarn":null,"ssl":null}"#;
+    let document = parse(text).unwrap();
+    assert_eq!(document.login.endpoint.database, "postgres");
+    assert_eq!(document.superuser, None);
+    assert_eq!(document.login.endpoint.tls, TlsMode::VerifyFull);
+}
+
+#[test]
+fn c52_the_function_goes_to_rotation_host_where_it_is_given() {
+    let address = |changes| parse(&secret(changes)).map(|d| d.login.endpoint.to_string());
+    let changes = json!({"rotation_host": "direct.example", "port": 6543});
+    assert_eq!(address(changes), Ok("direct.example:6543".to_owned()));
+    let changes = json!({"rotation_host": "direct.example", "rotation_port": 1, "port": 6543});
+    assert_eq!(address(changes), Ok("direct.example:1".to_owned()));
+    let changes = json!({"host": null, "rotation_host": "direct.example:7"});
+    assert_eq!(address(changes), Ok("direct.example:7".to_owned()));
 }
 
 /// Refused with a message that names the label and what is wrong, and never the value.
@@ -164,8 +209,12 @@ fn c6_what_is_no_database_secret_is_refused_by_key_and_never_by_value() {
             "dbname",
         ),
         (
-            r#"{"host":"h","username":"u","password":"hidden-Value","masterarn":null}"#,
+            r#"{"host":"h","username":"u","password":"hidden-Value","masterarn":7}"#,
             "masterarn",
+        ),
+        (
+            r#"{"host":"h:1","port":2,"username":"u","password":"hidden-Value"}"#,
+            "host",
         ),
     ] {
         refused(text, names);

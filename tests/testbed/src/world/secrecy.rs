@@ -217,7 +217,7 @@ fn private_texts(value: &Value) -> Vec<String> {
 }
 
 /// What a secret says of where and who, which a log line may repeat.
-const NAMED: [&str; 14] = [
+const NAMED: [&str; 15] = [
     "database",
     "dbClusterIdentifier",
     "dbInstanceIdentifier",
@@ -227,6 +227,7 @@ const NAMED: [&str; 14] = [
     "masterarn",
     "port",
     "proxy",
+    "rotation_host",
     "ssl",
     "ssl_mode",
     "sslmode",
