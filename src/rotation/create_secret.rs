@@ -27,11 +27,18 @@ pub(super) async fn create_secret(context: &Context<'_>) -> Result<Outcome, Erro
     let current = &context.current;
     let role = context.strategy.next_role(&current.login.credentials.role);
     let request = context.request;
+    let next = current.next(role, &password);
+    if !next.not_followed.is_empty() {
+        tracing::warn!(
+            keys = next.not_followed.join(", "),
+            "connection string not followed: it holds the password in a form that is not known"
+        );
+    }
     let is_new = secrets_manager
         .put_pending(
             &request.secret_id,
             &request.version,
-            &current.next(role, &password),
+            &next.text,
             request.rotation_token.as_ref(),
         )
         .await?;

@@ -1,10 +1,13 @@
 //! The secret's value: JSON, read once; gives a login, makes the next value.
 //!
-//! The next value is the old text with the new password written over the old one, and nothing else touched: so every
-//! other key, number, escape and blank survives to the letter (AWS, *JSON structure of secrets*, for the keys).
+//! The next value is the old text with the new password written over the old one, in connection strings too, and nothing else
+//! touched: so every other key, number, escape and blank survives to the letter (AWS, *JSON structure of secrets*, for the keys).
 
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
+use super::connection_string::{Credential, Followed, follow, holds};
 use super::keys::Keys;
 use super::{SecretId, StagingLabel};
 use crate::login::{Credentials, Login, RoleName, TlsMode};
@@ -31,6 +34,14 @@ pub(crate) struct SecretDocument {
     text: SecretText,
     username: Range<usize>,
     password: Range<usize>,
+}
+
+/// The value of a version that is to be stored.
+#[derive(Debug)]
+pub(crate) struct NextValue {
+    pub(crate) text: SecretText,
+    /// The keys whose values hold the current password in a form that is not known: they go on holding it.
+    pub(crate) not_followed: Vec<String>,
 }
 
 /// The value of the superuser secret: `{username, password}`, and `{host, port, ssl}` unless RDS manages it.
@@ -128,22 +139,73 @@ impl SecretDocument {
         }
     }
 
-    /// The value of the next version: this one with another password, and with another role where it changes.
-    pub(crate) fn next(&self, role: &RoleName, password: &Password) -> SecretText {
-        let mut changes = vec![(self.password.clone(), password.expose())];
+    /// The value of the next version: this one with another password, and with another role where it changes; and so in the
+    /// connection strings among its other keys.
+    pub(crate) fn next(&self, role: &RoleName, password: &Password) -> NextValue {
+        let followed = self.follow(role, password);
+        let mut changes = followed.changes;
+        changes.push((self.password.clone(), json(password.expose())));
         if role != &self.login.credentials.role {
-            changes.push((self.username.clone(), role.as_str()));
+            changes.push((self.username.clone(), json(role.as_str())));
         }
         changes.sort_by_key(|(place, _)| std::cmp::Reverse(place.start));
-        // The old text may not fit the new: room for both, so that nothing is copied and left behind unwiped.
-        let mut text =
-            String::with_capacity(self.text.expose().len() + 6 * (password.expose().len() + 64));
+        // The old text may not fit the new: room for all of it, so that nothing is copied and left behind unwiped.
+        let room: usize = changes.iter().map(|(_, value)| value.len()).sum();
+        let mut text = String::with_capacity(self.text.expose().len() + room);
         text.push_str(self.text.expose());
         for (place, value) in changes {
-            text.replace_range(place, &serde_json::Value::from(value).to_string());
+            text.replace_range(place, &value);
         }
-        SecretText::new(text)
+        NextValue {
+            text: SecretText::new(text),
+            not_followed: followed.not_followed,
+        }
     }
+
+    /// What becomes of the keys that the function doesn't read.
+    fn follow(&self, role: &RoleName, password: &Password) -> FollowedKeys {
+        let Credentials {
+            role: current_role,
+            password: current_password,
+        } = &self.login.credentials;
+        let current = Credential {
+            user: current_role.as_str(),
+            password: current_password.expose(),
+        };
+        let next = Credential {
+            user: role.as_str(),
+            password: password.expose(),
+        };
+        let mut followed = FollowedKeys::default();
+        let Ok(keys) = Keys::read(self.text.expose()) else {
+            return followed;
+        };
+        for (key, value, place) in keys.others() {
+            let text = serde_json::from_str::<String>(value).map(Zeroizing::new);
+            let outcome = match &text {
+                Ok(text) => follow(text, &current, &next),
+                Err(_) if holds(value, current.password) => Followed::UnknownForm,
+                Err(_) => Followed::Unrelated,
+            };
+            match outcome {
+                Followed::Rewritten(text) => followed.changes.push((place, json(&text))),
+                Followed::UnknownForm => followed.not_followed.push(key.to_owned()),
+                Followed::Unrelated => {}
+            }
+        }
+        followed
+    }
+}
+
+/// What the keys that the function doesn't read become.
+#[derive(Default)]
+struct FollowedKeys {
+    changes: Vec<(Range<usize>, Zeroizing<String>)>,
+    not_followed: Vec<String>,
+}
+
+fn json(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(serde_json::Value::from(text).to_string())
 }
 
 const NO_VALUE: &str = "is missing: no version has the label, or the version has no value yet";

@@ -176,9 +176,22 @@ impl<'a> Keys<'a> {
         (value.get() != "null").then_some(value)
     }
 
+    /// The keys that are not read here, each with its value and where that stands in the text.
+    pub(super) fn others(&self) -> impl Iterator<Item = (&str, &'a str, Range<usize>)> {
+        let others = self.keys.iter();
+        let others = others.filter(|(key, _)| !READ.contains(&key.as_str()));
+        others.map(|(key, value)| {
+            let value = value.get();
+            (key.as_str(), value, self.place_of(value))
+        })
+    }
+
     /// Where in the text the value of `key` stands, in bytes.
     pub(super) fn place(&self, key: &str) -> Range<usize> {
-        let value = self.value(key).map_or("", RawValue::get);
+        self.place_of(self.value(key).map_or("", RawValue::get))
+    }
+
+    fn place_of(&self, value: &str) -> Range<usize> {
         let start = value
             .as_ptr()
             .addr()

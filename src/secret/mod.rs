@@ -1,6 +1,5 @@
 //! The secret: its names, the labels on its versions, and its value. Nothing here makes a call.
 
-#[cfg(test)]
 mod connection_string;
 mod document;
 mod host;

@@ -1,9 +1,9 @@
-//! Secrets and starts as people have them: C39, C48, C49, C50, C52, C65.
+//! Secrets and starts as people have them: C39, C48, C49, C50, C52, C62, C65.
 
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use testbed::{Postgres, TestResult, Tls};
+use testbed::{Postgres, TestResult, Tls, World};
 
 use super::world;
 
@@ -194,6 +194,51 @@ async fn c39_verify_ca_checks_the_chain_and_not_the_name() -> TestResult {
     assert!(warnings[0].contains("verify-ca"), "{warnings:?}");
     world.finish().await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn c62_connection_strings_are_right_after_every_rotation_of_both_strategies() -> TestResult {
+    for world in World::of_each_strategy(world).await? {
+        let (user, password) = world.credentials("AWSCURRENT").await?;
+        let mut value = world.current().await?;
+        value["DATABASE_URL"] = json!(format!("postgresql://{user}:{password}@reader:5432/app"));
+        value["jdbc_url"] = json!(format!(
+            "jdbc:postgresql://h/app?user={user}&password={password}&ssl=true"
+        ));
+        value["note"] = json!(format!("written down: {password}"));
+        world.put_current(&value.to_string()).await?;
+        for round in 0..3 {
+            let rotation = world.rotate().await?;
+            let (user, password) = world.credentials("AWSCURRENT").await?;
+            let value = world.current().await?;
+            let url = url(&value["DATABASE_URL"])?;
+            assert!(
+                url == (user.clone(), password.clone()),
+                "DATABASE_URL in round {round}"
+            );
+            let jdbc = value["jdbc_url"].as_str().unwrap();
+            assert!(
+                jdbc.contains(&format!("user={user}&")),
+                "jdbc_url in round {round}"
+            );
+            let warnings = rotation.steps[0].1.warnings();
+            assert_eq!(warnings.len(), usize::from(round == 0), "{warnings:?}");
+            assert!(
+                warnings
+                    .iter()
+                    .all(|line| line.contains("\"keys\":\"note\""))
+            );
+        }
+        world.finish().await?;
+    }
+    Ok(())
+}
+
+/// User and password, as a well-kept parser reads them.
+fn url(value: &Value) -> TestResult<(String, String)> {
+    let config: tokio_postgres::Config = value.as_str().unwrap().parse()?;
+    let password = String::from_utf8(config.get_password().unwrap().to_vec())?;
+    Ok((config.get_user().unwrap().to_owned(), password))
 }
 
 #[tokio::test]

@@ -239,7 +239,7 @@ fn c5_everything_but_the_password_survives_to_the_letter() {
     let next = parse(old)
         .unwrap()
         .next(&role("app"), &Password::new("new\"Secret".to_owned()));
-    assert_eq!(next.expose(), new);
+    assert_eq!(next.text.expose(), new);
 }
 
 #[test]
@@ -254,8 +254,30 @@ fn c5_the_user_name_changes_only_with_the_role_and_wherever_it_stands() {
         let expected = old
             .replace(r#""username":"app""#, r#""username":"app_clone""#)
             .replace(r#""p""#, r#""q""#);
-        assert_eq!(next.expose(), expected);
+        assert_eq!(next.text.expose(), expected);
     }
+}
+
+#[test]
+fn c62_connection_strings_follow_and_other_forms_are_named() {
+    let old = r#"{"host":"h","username":"app","password":"old-Secret!",
+        "DATABASE_URL":"postgres://app:old-Secret%21@proxy:6432/x?a=b","dsn":"host=h user=app password=old-Secret! x=y",
+        "other":"postgres://app:another@h/x","note":"it is old-Secret!","nested":{"url":"postgres://app:old-Secret!@h"}}"#;
+    let next = parse(old)
+        .unwrap()
+        .next(&role("app_clone"), &Password::new("new Secret".to_owned()));
+    let expected = old
+        .replace(
+            r#""username":"app","password":"old-Secret!""#,
+            r#""username":"app_clone","password":"new Secret""#,
+        )
+        .replace("app:old-Secret%21@proxy", "app_clone:new%20Secret@proxy")
+        .replace(
+            "user=app password=old-Secret! x=y",
+            "user=app_clone password='new Secret' x=y",
+        );
+    assert_eq!(next.text.expose(), expected);
+    assert_eq!(next.not_followed, ["note", "nested"]);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -324,7 +346,7 @@ proptest! {
         for password in &passwords {
             let next = parse(&text).unwrap().next(&role, &Password::new(password.clone()));
             entries.iter_mut().find(|(k, _)| k == "password").unwrap().1 = Value::from(password.as_str());
-            text = next.expose().to_owned();
+            text = next.text.expose().to_owned();
             prop_assert_eq!(&text, &object_text(&entries, pretty));
         }
     }
