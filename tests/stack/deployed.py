@@ -28,8 +28,9 @@ def deployed(stack):
             "architectures": function["Architectures"],
             "memory": int(function["MemorySize"]),
             "timeout": int(function["Timeout"]),
-            "settings": {name: str(value) for name, value in function["Environment"]["Variables"].items()},
-            "log": function["LoggingConfig"],
+            "settings": settings(function["Environment"]["Variables"]),
+            # INFO is Lambda's own.
+            "log": {key: value for key, value in function["LoggingConfig"].items() if value != "INFO"},
             "subnets": function.get("VpcConfig", {}).get("SubnetIds", []),
             "guarded": bool(function.get("VpcConfig", {}).get("SecurityGroupIds")),
             "role": function["Role"],
@@ -49,6 +50,23 @@ def deployed(stack):
     }
 
 
+def settings(variables):
+    """Those that say something else than the binary assumes by itself (docs/secret.md)."""
+    return {name: str(value) for name, value in variables.items() if str(value) != ASSUMED.get(name)}
+
+
+ASSUMED = {
+    "EXCLUDE_LOWERCASE": "false",
+    "EXCLUDE_NUMBERS": "false",
+    "EXCLUDE_PUNCTUATION": "false",
+    "EXCLUDE_UPPERCASE": "false",
+    "PASSWORD_TRANSPORT": "verifier",
+    "REFUSE_WHILE_IN_USE": "false",
+    "REQUIRE_EACH_INCLUDED_TYPE": "true",
+    "STRATEGY": "by-secret",
+}
+
+
 def principal_and_action(statement):
     return (statement["Effect"], statement["Principal"]["Service"], statement["Action"])
 
@@ -59,5 +77,15 @@ def rows(documents):
     for statement in (statement for document in documents for statement in document["Statement"]):
         assert statement["Sid"] not in found
         row = checks.row(statement)
-        found[statement["Sid"]] = {key: sorted(value) if isinstance(value, list) else value for key, value in row.items()}
+        found[statement["Sid"]] = {key: plain(value) for key, value in row.items()}
     return found
+
+
+def plain(value):
+    """Lists in order, and a list of one among conditions as that one: IAM reads both alike."""
+    match value:
+        case list():
+            return sorted(value)
+        case dict():
+            return {key: inner[0] if isinstance(inner, list) and len(inner) == 1 else plain(inner) for key, inner in value.items()}
+    return value

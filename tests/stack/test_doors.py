@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from cloudformation import ROOT, Stack, load
-from deployed import deployed, rows
+from deployed import deployed, rows, settings
 from expected import EXISTING, EXISTING_SECRET, HERE_KEY, SUPERUSER_KEY, SUPERUSER_SECRET, VPC
 from terraform import Module, one
 
@@ -69,7 +69,7 @@ def module(scenario, partition="aws", text=None):
             "architectures": function["architectures"],
             "memory": function["memory_size"],
             "timeout": function["timeout"],
-            "settings": {name: str(value) for name, value in one(function["environment"])["variables"].items()},
+            "settings": settings(one(function["environment"])["variables"]),
             "log": {"LogFormat": logging["log_format"], "LogGroup": alike(logging["log_group"])},
             "subnets": network.get("subnet_ids", []),
             "guarded": bool(network.get("security_group_ids")),
