@@ -15,6 +15,8 @@ pub struct Config {
     pub(crate) transport: PasswordTransport,
     /// Who decides whose password changes.
     pub(crate) strategy: StrategySetting,
+    /// Whether a role whose turn it is must have no sessions left.
+    pub(crate) refuse_while_in_use: bool,
     /// Where Secrets Manager is, if not where the region has it.
     pub(crate) endpoint: Option<String>,
     /// Whose certificates prove that it is there.
@@ -52,6 +54,7 @@ impl Config {
     /// | `REQUIRE_EACH_INCLUDED_TYPE` | boolean | true |
     /// | `SECRETS_MANAGER_ENDPOINT` | URL | the region's |
     /// | `PASSWORD_TRANSPORT` | `verifier`, `plaintext` | `verifier` |
+    /// | `REFUSE_WHILE_IN_USE` | boolean | false |
     /// | `STRATEGY` | `by-secret`, `single-user` | `by-secret` |
     /// | `PGSSLROOTCERT` | a PEM file | none |
     /// | `SSL_CERT_FILE` | a PEM file: whom calls to AWS trust; `/dev/null`: as if not set, and a quicker start | Amazon's public authorities |
@@ -75,6 +78,7 @@ impl Config {
             policy: policy(&lookup)?,
             transport: transport(&lookup)?,
             strategy: strategy(&lookup)?,
+            refuse_while_in_use: boolean(&lookup, "REFUSE_WHILE_IN_USE", false)?,
             authorities: authorities(&lookup, endpoint.as_deref()),
             endpoint,
             roots,

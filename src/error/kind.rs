@@ -49,6 +49,7 @@ kinds! {
     PasswordRefused,
     PermissionDenied,
     ProxyInTheWay,
+    RoleInUse,
     RotationNotEnabled,
     SecretMalformed,
     SecretNotFound,
@@ -124,6 +125,9 @@ impl Kind {
             }
             Self::ProxyInTheWay => {
                 "Give the secret the database's own address as rotation_host (and rotation_port): applications go on reading host, the function uses the other"
+            }
+            Self::RoleInUse => {
+                "Nothing was changed. Have these applications read the secret again, or end their sessions; then the next try passes. REFUSE_WHILE_IN_USE=false rotates all the same"
             }
             Self::RotationNotEnabled => "Enable rotation for the secret, or leave it alone",
             Self::SecretMalformed => {

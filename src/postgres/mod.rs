@@ -8,6 +8,7 @@ mod session;
 mod statement;
 mod stream;
 mod tls;
+mod usage;
 mod verifier;
 
 pub(crate) use change::{Committed, Level, PasswordTransport};
@@ -16,4 +17,5 @@ pub(crate) use error::{DatabaseError, Failure};
 pub(crate) use identity::Equality;
 pub(crate) use session::Session;
 pub(crate) use tls::Roots;
+pub(crate) use usage::Usage;
 pub(crate) use verifier::{VerifierChoice, VerifierKind};

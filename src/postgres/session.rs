@@ -125,6 +125,14 @@ impl Session {
         }
         name.chars().take(63).collect()
     }
+
+    /// Names that the server wrote, as a log may have them.
+    pub(super) fn presentable_list(&self, names: &str) -> String {
+        if self.redaction.covers(names) {
+            return "a secret".to_owned();
+        }
+        names.chars().take(500).collect()
+    }
 }
 
 /// How much longer than the server's own bound its answer may take to come.

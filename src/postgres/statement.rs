@@ -72,6 +72,17 @@ impl Bounds {
     }
 }
 
+/// Asks who uses `role`, but for this function itself.
+pub(super) fn usage_of(role: &RoleName) -> String {
+    let role = quoted_literal(role.as_str());
+    format!(
+        "SELECT pg_catalog.count(*), pg_catalog.string_agg(DISTINCT application_name, ', '), \
+         pg_catalog.string_agg(DISTINCT pg_catalog.host(client_addr), ', '), pg_catalog.min(backend_start)::text \
+         FROM pg_catalog.pg_stat_activity WHERE usename OPERATOR(pg_catalog.=) {role} \
+         AND application_name OPERATOR(pg_catalog.<>) 'db-rotation'"
+    )
+}
+
 /// Begins a change of `role`'s password: takes the advisory lock on it, or on `pair`, and asks for the kind of verifier that
 /// the server makes, and with how many rounds (a setting since `PostgreSQL` 16); for a pair, also whether the session may use
 /// the language in which the clone is made level, and who that is.

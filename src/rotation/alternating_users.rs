@@ -7,7 +7,7 @@ use super::step_ended::Outcome;
 use crate::aws::Address;
 use crate::error::{Error, Kind};
 use crate::login::{Endpoint, Login, Pair};
-use crate::postgres::{LoginOutcome, Session, VerifierChoice, VerifierKind};
+use crate::postgres::{LoginOutcome, Session, Usage, VerifierChoice, VerifierKind};
 use crate::secret::{SecretDocument, SecretId, StagingLabel, SuperuserDocument};
 
 /// Gives the pending role the pending password, and makes the clone of `pair` level with its original.
@@ -19,13 +19,51 @@ pub(super) async fn set_password(
 ) -> Result<Attempt, Error> {
     let superuser = superuser_login(context, pair, superuser).await?;
     let session = log_in(context, &superuser).await?;
-    let changed = change_password(context, &session, &pending.login).await;
+    let changed = match check_usage(context, &session, &pending.login).await {
+        Ok(()) => change_password(context, &session, &pending.login).await,
+        Err(error) => Err(error),
+    };
     session.close().await;
     Ok(match changed? {
         Changed::With(_) => Attempt::Ended(Outcome::Set),
         Changed::RotationFinished => Attempt::Ended(Outcome::AlreadySet),
         Changed::Unanswered(error) => Attempt::Unanswered(error),
     })
+}
+
+/// Sessions of the role whose turn it is are applications that did not take up the last rotation: after this one they can't
+/// log in again.
+async fn check_usage(
+    context: &Context<'_>,
+    superuser: &Session,
+    pending: &Login,
+) -> Result<(), Error> {
+    let role = &pending.credentials.role;
+    let Some(usage) = superuser.usage_of(role).await else {
+        return Ok(());
+    };
+    let Usage {
+        sessions,
+        applications,
+        addresses,
+        since,
+    } = usage;
+    if !context.config().refuse_while_in_use {
+        tracing::warn!(
+            %role,
+            sessions,
+            applications,
+            addresses,
+            since,
+            "the role whose turn it is still has sessions"
+        );
+        return Ok(());
+    }
+    let role = role.as_str();
+    let problem = format!(
+        "role {role:?}, whose turn it is, still has {sessions} sessions (applications: {applications}; addresses: {addresses}; since: {since})"
+    );
+    Err(Error::new(Kind::RoleInUse, problem))
 }
 
 /// `pg_hba.conf` may demand SCRAM where the server makes md5 verifiers: those are tried, and replaced where they are refused.

@@ -61,7 +61,7 @@ pub(super) fn shape(sql: &str, role: &str) -> String {
 /// What the role runs, or its clone.
 const ROLES: &[&str] = &[BEGIN_OWN, IDENTITY, IDENTITY_IN_PAIR, SET_OWN, ROLLBACK];
 /// What the superuser runs.
-const SUPERUSERS: &[&str] = &[BEGIN_IN_PAIR, SET_IN_PAIR, ROLLBACK];
+const SUPERUSERS: &[&str] = &[USAGE, BEGIN_IN_PAIR, SET_IN_PAIR, ROLLBACK];
 
 const BEGIN_OWN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = <ms>; SET LOCAL statement_timeout = <ms>; \
     SET LOCAL idle_in_transaction_session_timeout = <ms>; SET LOCAL ROLE NONE; SET LOCAL search_path = pg_catalog, pg_temp; \
@@ -83,4 +83,8 @@ const SET_IN_PAIR: &str = "SET LOCAL lock_timeout = <ms>; SET LOCAL statement_ti
     SET LOCAL idle_in_transaction_session_timeout = <ms>; SET LOCAL datestyle = ISO; \
     SELECT set_config('db_rotation.original', '<role>', true), set_config('db_rotation.clone', '<clone>', true); \
     <level>; ALTER ROLE \"<role>\" PASSWORD '<verifier>'; SELECT current_setting('db_rotation.not_copied'); COMMIT";
+const USAGE: &str = "SELECT pg_catalog.count(*), pg_catalog.string_agg(DISTINCT application_name, ', '), \
+    pg_catalog.string_agg(DISTINCT pg_catalog.host(client_addr), ', '), pg_catalog.min(backend_start)::text \
+    FROM pg_catalog.pg_stat_activity WHERE usename OPERATOR(pg_catalog.=) '<role>' \
+    AND application_name OPERATOR(pg_catalog.<>) 'db-rotation'";
 const ROLLBACK: &str = "ROLLBACK";

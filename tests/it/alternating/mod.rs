@@ -4,6 +4,7 @@ mod cost;
 mod equality;
 mod failing;
 mod hardened;
+mod in_use;
 mod level;
 mod managed;
 mod minor_versions;
