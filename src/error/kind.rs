@@ -69,7 +69,7 @@ impl Kind {
                 "Allow the function's role this action, and kms:Decrypt and kms:GenerateDataKey on the secret's key; look for a Deny in the secret's resource policy and in the VPC endpoint's policy"
             }
             Self::AuthenticationUnsupported => {
-                "Use scram-sha-256 in pg_hba.conf for this role. A server that must see passwords as text needs PASSWORD_TRANSPORT=plaintext, and TLS. Also refused: SCRAM with more than 100000 iterations, and a server that cannot prove that it has the verifier"
+                "Use scram-sha-256 in pg_hba.conf for this role. A server that must see passwords as text needs PASSWORD_TRANSPORT=plaintext, and TLS. Also refused: SCRAM with more than 100000 iterations, and a server that cannot prove that it has the verifier. On RDS: REVOKE rds_iam FROM the role, and from every role that it is a member of"
             }
             Self::AwsCallFailed => {
                 "Secrets Manager retries a failed rotation by itself; if the error stays, look the code up in the API reference"
@@ -85,7 +85,7 @@ impl Kind {
                 "Nothing is lost: the next try finds out whether the change was made, and goes on from there"
             }
             Self::ConnectionNotAllowed => {
-                "Add a line to pg_hba.conf for this role, this database and the function's subnets, with scram-sha-256"
+                "Add a line to pg_hba.conf for this role, this database and the function's subnets, with scram-sha-256. On RDS: REVOKE rds_iam FROM the role, and from every role that it is a member of; and leave TLS on"
             }
             Self::DatabaseFailed => {
                 "Look the SQLSTATE up in PostgreSQL's manual, appendix A, and look at the server's log"
@@ -112,7 +112,7 @@ impl Kind {
             }
             Self::LoginNotAllowed => "As an administrator: ALTER ROLE … LOGIN",
             Self::NoWorkingCredential => {
-                "This step changed nothing. If AWSCURRENT is among the refused: as an administrator, ALTER ROLE … PASSWORD to what it holds, then rotate again. If only AWSPENDING is: a replica may lag, and a retry passes; otherwise remove AWSPENDING from its version and rotate again"
+                "This step changed nothing. If AWSCURRENT is among the refused: as an administrator, ALTER ROLE … PASSWORD to what it holds, then rotate again. If only AWSPENDING is: a replica may lag, and a retry passes; otherwise remove AWSPENDING from its version and rotate again. A right password is refused, too, after the role's VALID UNTIL (ALTER ROLE … VALID UNTIL 'infinity'), and by a pooler with passwords of its own (rotation_host)"
             }
             Self::PasswordNotAccepted => {
                 "Find out what refuses a password that the server has just been given: a pooler or proxy with a list of its own in between (give the database's own address as rotation_host), pg_hba.conf demanding another kind of verifier, VALID UNTIL in the past, membership in rds_iam. Then rotate again"

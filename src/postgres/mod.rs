@@ -17,5 +17,5 @@ pub(crate) use error::{DatabaseError, Failure};
 pub(crate) use identity::Equality;
 pub(crate) use session::Session;
 pub(crate) use tls::Roots;
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Obstacle, Usage};
 pub(crate) use verifier::{VerifierChoice, VerifierKind};

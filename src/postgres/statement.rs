@@ -83,6 +83,20 @@ pub(super) fn usage_of(role: &RoleName) -> String {
     )
 }
 
+/// Asks what keeps `role` from logging in: no row where there is none.
+pub(super) fn obstacles_of(role: &RoleName) -> String {
+    let role = quoted_literal(role.as_str());
+    format!(
+        "WITH RECURSIVE held (role) AS ( \
+           SELECT oid FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) {role} \
+           UNION SELECT roleid FROM pg_catalog.pg_auth_members JOIN held ON member OPERATOR(pg_catalog.=) role) \
+         SELECT NOT rolcanlogin, coalesce(rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now(), false), \
+           EXISTS (SELECT FROM held JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) held.role \
+             WHERE r.rolname OPERATOR(pg_catalog.=) 'rds_iam') \
+         FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) {role}"
+    )
+}
+
 /// Begins a change of `role`'s password: takes the advisory lock on it, or on `pair`, and asks for the kind of verifier that
 /// the server makes, and with how many rounds (a setting since `PostgreSQL` 16); for a pair, also whether the session may use
 /// the language in which the clone is made level, and who that is.

@@ -1,4 +1,5 @@
-//! Who still uses a role (`PostgreSQL`, *The Cumulative Statistics System*, `pg_stat_activity`).
+//! What a superuser sees of a role: who still uses it, and what keeps it out (`PostgreSQL`, *Database Roles*;
+//! `PostgreSQL`, *The Cumulative Statistics System*, `pg_stat_activity`).
 
 use super::{Session, statement};
 use crate::login::RoleName;
@@ -16,7 +17,34 @@ pub(crate) struct Usage {
     pub(crate) since: String,
 }
 
+/// What keeps a role from logging in, other than its password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// There is no such role.
+    Missing,
+    /// `NOLOGIN`.
+    NoLogin,
+    /// `VALID UNTIL` is in the past.
+    Expired,
+    /// It is a member of `rds_iam`, perhaps through another role: RDS takes tokens of IAM from it, and no password.
+    RdsIam,
+}
+
 impl Session {
+    /// What keeps `role` from logging in, as far as the catalogue tells.
+    pub(crate) async fn obstacle_of(&self, role: &RoleName) -> Option<Obstacle> {
+        let row = self.run(&statement::obstacles_of(role)).await.ok()?;
+        let is_true = |i: usize| row.get(i).and_then(Option::as_deref) == Some("t");
+        let obstacles = [
+            (row.is_empty(), Obstacle::Missing),
+            (is_true(0), Obstacle::NoLogin),
+            (is_true(1), Obstacle::Expired),
+            (is_true(2), Obstacle::RdsIam),
+        ];
+        let mut found = obstacles.into_iter().filter(|(is_there, _)| *is_there);
+        found.next().map(|(_, obstacle)| obstacle)
+    }
+
     /// Who uses `role` now; `None` where nobody does, or this session's role may not look.
     pub(crate) async fn usage_of(&self, role: &RoleName) -> Option<Usage> {
         let row = self.run(&statement::usage_of(role)).await.ok()?;

@@ -4,11 +4,11 @@
 use super::change::{Attempt, Changed, change};
 use super::context::Context;
 use super::step_ended::Outcome;
-use crate::aws::Address;
+use crate::aws::{Address, AwsError};
 use crate::error::{Error, Kind};
 use crate::login::{Endpoint, Login, Pair};
-use crate::postgres::{LoginOutcome, Session, Usage, VerifierChoice, VerifierKind};
-use crate::secret::{SecretDocument, SecretId, StagingLabel, SuperuserDocument};
+use crate::postgres::{LoginOutcome, Obstacle, Session, Usage, VerifierChoice, VerifierKind};
+use crate::secret::{Inadmissible, SecretDocument, SecretId, StagingLabel, SuperuserDocument};
 
 /// Gives the pending role the pending password, and makes the clone of `pair` level with its original.
 pub(super) async fn set_password(
@@ -116,12 +116,38 @@ async fn log_in(context: &Context<'_>, superuser: &Login) -> Result<Session, Err
             in_use.close().await;
             Ok(superuser_session)
         }
-        (Ok(session), Err(error)) | (Err(error), Ok(session)) => {
+        (Ok(session), Err(error)) => {
+            session.close().await;
+            Err(error)
+        }
+        (Err(error), Ok(session)) => {
+            let error = explained(context, &session, error).await;
             session.close().await;
             Err(error)
         }
         (Err(error), Err(_)) => Err(error),
     }
+}
+
+/// Why the credential in use does not log in, with an advice that mends it, where the superuser sees what is in the way.
+async fn explained(context: &Context<'_>, superuser: &Session, error: Error) -> Error {
+    let role = &context.current.login.credentials.role;
+    let Some(obstacle) = superuser.obstacle_of(role).await else {
+        return error;
+    };
+    let role = role.quoted();
+    error.advising(match obstacle {
+        Obstacle::Missing => format!(
+            "Role {role}, which AWSCURRENT names, does not exist: the database may have been restored from a time before it. As an administrator, create it with the password in AWSCURRENT; or make the version current that names the other role (update-secret-version-stage)"
+        ),
+        Obstacle::NoLogin => format!("As an administrator: ALTER ROLE {role} LOGIN"),
+        Obstacle::Expired => format!(
+            "The role's VALID UNTIL has passed. As an administrator: ALTER ROLE {role} VALID UNTIL 'infinity', or a later date"
+        ),
+        Obstacle::RdsIam => format!(
+            "The role is a member of rds_iam, by itself or through another role, so RDS takes no password from it. As an administrator: REVOKE rds_iam FROM {role}, or from the role through which it is"
+        ),
+    })
 }
 
 /// Reads the superuser's secret and makes sure that its server is the rotated secret's own, or the writer behind it: its
@@ -131,10 +157,22 @@ async fn superuser_login(
     pair: &Pair,
     secret: &SecretId,
 ) -> Result<Login, Error> {
-    let value = context
-        .secrets_manager
+    let secrets_manager = &context.secrets_manager;
+    let value = match secrets_manager
         .labelled(secret, StagingLabel::Current)
-        .await?;
+        .await
+    {
+        Ok(value) => value,
+        // What a deleted secret's value answers says no more than that the request is invalid.
+        Err(error @ AwsError::Failed { .. }) => {
+            let versions = secrets_manager.versions(secret).await;
+            if versions.is_ok_and(|versions| versions.deleted) {
+                return Err(Inadmissible::SecretPendingDeletion(secret.clone()).into());
+            }
+            return Err(error.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let Some(value) = value else {
         let problem = format!("the superuser secret {secret} does not exist, or has no AWSCURRENT");
         return Err(Error::new(Kind::SecretNotFound, problem));

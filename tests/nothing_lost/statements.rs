@@ -61,7 +61,7 @@ pub(super) fn shape(sql: &str, role: &str) -> String {
 /// What the role runs, or its clone.
 const ROLES: &[&str] = &[BEGIN_OWN, IDENTITY, IDENTITY_IN_PAIR, SET_OWN, ROLLBACK];
 /// What the superuser runs.
-const SUPERUSERS: &[&str] = &[USAGE, BEGIN_IN_PAIR, SET_IN_PAIR, ROLLBACK];
+const SUPERUSERS: &[&str] = &[OBSTACLES, USAGE, BEGIN_IN_PAIR, SET_IN_PAIR, ROLLBACK];
 
 const BEGIN_OWN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = <ms>; SET LOCAL statement_timeout = <ms>; \
     SET LOCAL idle_in_transaction_session_timeout = <ms>; SET LOCAL ROLE NONE; SET LOCAL search_path = pg_catalog, pg_temp; \
@@ -87,4 +87,11 @@ const USAGE: &str = "SELECT pg_catalog.count(*), pg_catalog.string_agg(DISTINCT 
     pg_catalog.string_agg(DISTINCT pg_catalog.host(client_addr), ', '), pg_catalog.min(backend_start)::text \
     FROM pg_catalog.pg_stat_activity WHERE usename OPERATOR(pg_catalog.=) '<role>' \
     AND application_name OPERATOR(pg_catalog.<>) 'db-rotation'";
+const OBSTACLES: &str = "WITH RECURSIVE held (role) AS ( \
+    SELECT oid FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) '<role>' \
+    UNION SELECT roleid FROM pg_catalog.pg_auth_members JOIN held ON member OPERATOR(pg_catalog.=) role) \
+    SELECT NOT rolcanlogin, coalesce(rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now(), false), \
+    EXISTS (SELECT FROM held JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) held.role \
+    WHERE r.rolname OPERATOR(pg_catalog.=) 'rds_iam') \
+    FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) '<role>'";
 const ROLLBACK: &str = "ROLLBACK";

@@ -2,6 +2,7 @@
 
 mod cost;
 mod equality;
+mod explained;
 mod failing;
 mod hardened;
 mod in_use;
