@@ -1,10 +1,13 @@
 //! The settings, read once at cold start. A value that can't be used stops the start.
 
+mod audit;
+
 use std::net::IpAddr;
 
 use crate::aws::Authorities;
 use crate::password::PasswordPolicy;
 use crate::postgres::{PasswordTransport, Roots};
+pub(crate) use audit::AuditPolicy;
 
 /// Everything that the environment decides: the settings of AWS's `PostgreSQL` rotation functions, and a few of ours.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Config {
     pub(crate) authorities: Authorities,
     /// The certificate authorities that a database's certificate may come from.
     pub(crate) roots: Roots,
+    /// What the audit asks of secrets.
+    pub(crate) audit: AuditPolicy,
 }
 
 /// Which of a secret's keys decides its strategy.
@@ -59,6 +64,7 @@ impl Config {
     /// | `PGSSLROOTCERT` | a PEM file | none |
     /// | `SSL_CERT_FILE` | a PEM file: whom calls to AWS trust; `/dev/null`: as if not set, and a quicker start | Amazon's public authorities |
     /// | `AWS_REGION` | the region whose RDS roots are made ready | as Lambda sets it |
+    /// | `AUDIT_MAX_AGE_DAYS`, `AUDIT_REQUIRED_TAGS`, `AUDIT_TAG` | 1–3650; `Key,Key`; `Key=Value` | 90, none, none |
     ///
     /// A boolean is one of `true 1 y yes false 0 n no`, in any case.
     ///
@@ -75,6 +81,7 @@ impl Config {
         })?;
         let endpoint = endpoint(&lookup)?;
         Ok(Self {
+            audit: audit::audit(&lookup)?,
             policy: policy(&lookup)?,
             transport: transport(&lookup)?,
             strategy: strategy(&lookup)?,

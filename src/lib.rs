@@ -1,10 +1,12 @@
 //! **db-rotation**: the function that AWS Secrets Manager calls to rotate `PostgreSQL` credentials.
 //!
 //! ```text
-//!  Secrets Manager ── JSON ──▶ main ──▶ RotationRequest    (lambda_runtime stops here)
+//!  Secrets Manager ── JSON ──▶ main                        (lambda_runtime stops here)
 //!                                │
 //!                                ▼
-//!                   Rotator::handle                        lives with the process
+//!                   Function::handle ──▶ Request           lives with the process
+//!                                │
+//!                                ├──────────▶ audit        what is wrong with all secrets' metadata
 //!                                │  context::admit: labels and values
 //!                                ▼
 //!                        rotation::Context                 lives for one step
@@ -17,12 +19,14 @@
 //!             └──────────▶  login · sensitive · deadline  ◀──────────┘
 //! ```
 //!
-//! Follow one rotation from [`Rotator::handle`] down: every arrow goes one way.
+//! Follow one rotation from [`Function::handle`] down: every arrow goes one way.
 
+mod audit;
 mod aws;
 mod config;
 mod deadline;
 mod error;
+mod function;
 mod login;
 mod password;
 mod postgres;
@@ -33,4 +37,4 @@ mod sensitive;
 
 pub use config::Config;
 pub use error::Error;
-pub use rotation::Rotator;
+pub use function::Function;

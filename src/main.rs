@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use db_rotation::{Config, Error, Rotator};
+use db_rotation::{Config, Error, Function};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -25,14 +25,14 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let rotator = Rotator::start(config).await;
+    let function = Function::start(config).await;
     let handle = async |event: LambdaEvent<Value>| {
         let time_left = event
             .context
             .deadline()
             .duration_since(SystemTime::now())
             .unwrap_or(Duration::ZERO);
-        rotator
+        function
             .handle(event.payload, time_left)
             .await
             .map_err(|e| diagnostic(&e))

@@ -1,4 +1,4 @@
-//! What the function can be asked: one step of one rotation (AWS, *Lambda rotation functions*).
+//! What the function can be asked: one step of one rotation (AWS, *Lambda rotation functions*), or an audit.
 
 use std::fmt;
 
@@ -6,6 +6,15 @@ use serde_json::{Map, Value};
 
 use crate::secret::{SecretId, VersionId};
 use crate::sensitive::RotationToken;
+
+/// Everything that the function can be asked.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    /// `{"Step": "auditSecrets"}`
+    AuditSecrets,
+    /// A step of a rotation, which Secrets Manager asks for.
+    Rotation(RotationRequest),
+}
 
 /// One call of the four: `{"Step", "SecretId", "ClientRequestToken"}` and, at times, `RotationToken`.
 #[derive(Debug, Clone)]
@@ -43,9 +52,9 @@ pub enum InvalidRequest {
     /// A field is missing, empty, or no text.
     #[error("the event's field {0} is missing, empty, or not text")]
     MissingField(&'static str),
-    /// `Step` is none of the four.
+    /// `Step` is nothing that can be asked.
     #[error(
-        "the event's field Step is not one of createSecret, setSecret, testSecret, finishSecret"
+        "the event's field Step is not one of createSecret, setSecret, testSecret, finishSecret, auditSecrets"
     )]
     UnknownStep,
 }
@@ -79,7 +88,7 @@ impl fmt::Display for Step {
     }
 }
 
-impl TryFrom<Value> for RotationRequest {
+impl TryFrom<Value> for Request {
     type Error = InvalidRequest;
 
     fn try_from(payload: Value) -> Result<Self, InvalidRequest> {
@@ -87,7 +96,10 @@ impl TryFrom<Value> for RotationRequest {
             return Err(InvalidRequest::NotAnObject);
         };
         let step = take(&mut fields, "Step")?;
-        Ok(Self {
+        if step == AUDIT_SECRETS {
+            return Ok(Self::AuditSecrets);
+        }
+        Ok(Self::Rotation(RotationRequest {
             step: Step::of(&step).ok_or(InvalidRequest::UnknownStep)?,
             secret_id: SecretId::from(take(&mut fields, "SecretId")?),
             version: VersionId::from(take(&mut fields, "ClientRequestToken")?),
@@ -96,7 +108,7 @@ impl TryFrom<Value> for RotationRequest {
                 Some(Value::String(token)) => Some(RotationToken::new(token)),
                 Some(_) => return Err(InvalidRequest::MissingField("RotationToken")),
             },
-        })
+        }))
     }
 }
 
@@ -107,17 +119,27 @@ fn take(fields: &mut Map<String, Value>, name: &'static str) -> Result<String, I
     }
 }
 
+/// The audit, as `Step` names it.
+const AUDIT_SECRETS: &str = "auditSecrets";
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
+    fn rotation(event: Value) -> RotationRequest {
+        match Request::try_from(event).unwrap() {
+            Request::Rotation(request) => request,
+            Request::AuditSecrets => panic!("an audit"),
+        }
+    }
+
     #[test]
     fn c2_the_events_of_the_four_steps_are_read_and_unknown_fields_ignored() {
         for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
             let event = json!({"Step": step, "SecretId": "s", "ClientRequestToken": "v", "Later": {"a": 1}});
-            let event = RotationRequest::try_from(event).unwrap();
+            let event = rotation(event);
             assert_eq!(
                 (
                     event.step.as_str(),
@@ -140,28 +162,42 @@ mod tests {
                     None => drop(event.as_object_mut().unwrap().remove(field)),
                     Some(value) => event[field] = value,
                 }
-                let error = RotationRequest::try_from(event).unwrap_err();
+                let error = Request::try_from(event).unwrap_err();
                 assert_eq!(error, InvalidRequest::MissingField(field));
             }
         }
         let mut unknown = good.clone();
         unknown["Step"] = json!("dropSecret");
         assert_eq!(
-            RotationRequest::try_from(unknown).unwrap_err(),
+            Request::try_from(unknown).unwrap_err(),
             InvalidRequest::UnknownStep
         );
         for payload in [json!(null), json!([]), json!("createSecret")] {
             assert_eq!(
-                RotationRequest::try_from(payload).unwrap_err(),
+                Request::try_from(payload).unwrap_err(),
                 InvalidRequest::NotAnObject
             );
         }
     }
 
     #[test]
+    fn c64_an_audit_is_asked_for_by_its_name_alone() {
+        let event = json!({"Step": "auditSecrets"});
+        assert!(matches!(
+            Request::try_from(event),
+            Ok(Request::AuditSecrets)
+        ));
+        let error = InvalidRequest::UnknownStep.to_string();
+        let steps = Step::ALL.map(Step::as_str);
+        for name in steps.into_iter().chain([AUDIT_SECRETS]) {
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
     fn c46_an_event_prints_without_its_rotation_token() {
         let event = json!({"Step": "setSecret", "SecretId": "s", "ClientRequestToken": "v", "RotationToken": "t0ken"});
-        let event = RotationRequest::try_from(event).unwrap();
+        let event = rotation(event);
         assert!(!format!("{event:?}").contains("t0ken"));
         assert_eq!(event.rotation_token.unwrap().expose(), "t0ken");
     }

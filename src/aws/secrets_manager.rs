@@ -1,14 +1,20 @@
 //! The calls to Secrets Manager.
 
+use std::time::SystemTime;
+
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
+use aws_sdk_secretsmanager::primitives::DateTime;
+use aws_sdk_secretsmanager::types::{RotationRulesType, SecretListEntry, Tag};
 
 use super::AwsError;
 use super::error::Call;
 use crate::deadline::Deadline;
 use crate::password::PasswordPolicy;
-use crate::secret::{SecretId, SecretValue, SecretVersions, StagingLabel, VersionId};
+use crate::secret::{
+    Schedule, SecretId, SecretMetadata, SecretValue, SecretVersions, StagingLabel, VersionId,
+};
 use crate::sensitive::{Password, RotationToken, SecretText};
 
 /// Secrets Manager, for one invocation.
@@ -123,6 +129,19 @@ impl SecretsManager {
             .collect())
     }
 
+    /// Hands `each` what is told of every secret of the account in this region, page by page (`ListSecrets`). Those about to
+    /// be deleted are left out.
+    pub(crate) async fn list(&self, mut each: impl FnMut(SecretMetadata)) -> Result<(), AwsError> {
+        let call = Call::new("secretsmanager:ListSecrets", "*", self.deadline);
+        let request = self.client.list_secrets().max_results(PAGE);
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = call.next(pages.next()).await? {
+            let secrets = page.secret_list.unwrap_or_default().into_iter();
+            secrets.map(metadata).for_each(&mut each);
+        }
+        Ok(())
+    }
+
     /// A new password (`GetRandomPassword`).
     pub(crate) async fn random_password(
         &self,
@@ -206,3 +225,48 @@ fn value(answer: GetSecretValueOutput) -> SecretValue {
         SecretValue::Text(SecretText::new(text))
     })
 }
+
+fn metadata(entry: SecretListEntry) -> SecretMetadata {
+    let versions = entry.secret_versions_to_stages.unwrap_or_default();
+    let has = |labels: &[String], label: StagingLabel| labels.iter().any(|l| l == label.as_str());
+    let tags = entry.tags.unwrap_or_default().into_iter();
+    let arn = entry.arn.or(entry.name).unwrap_or_default();
+    SecretMetadata {
+        created: moment(entry.created_date),
+        last_changed: moment(entry.last_changed_date),
+        last_rotated: moment(entry.last_rotated_date),
+        next_rotation: moment(entry.next_rotation_date),
+        rotates: entry.rotation_enabled.unwrap_or_default(),
+        schedule: entry.rotation_rules.as_ref().and_then(schedule),
+        is_pending: versions.values().any(|labels| {
+            has(labels, StagingLabel::Pending) && !has(labels, StagingLabel::Current)
+        }),
+        tags: tags.filter_map(pair).collect(),
+        is_managed: entry.owning_service.is_some(),
+        // A secret that has replicas names its own region.
+        is_replica: entry
+            .primary_region
+            .is_some_and(|primary| arn.split(':').nth(3) != Some(primary.as_str())),
+        id: SecretId::from(arn),
+    }
+}
+
+/// The service gives days beside an expression, too, and then they are only what the expression amounts to.
+fn schedule(rules: &RotationRulesType) -> Option<Schedule> {
+    if rules.schedule_expression.is_some() {
+        return Some(Schedule::Expression);
+    }
+    let days = rules.automatically_after_days?;
+    u32::try_from(days).ok().map(Schedule::Days)
+}
+
+fn moment(date: Option<DateTime>) -> Option<SystemTime> {
+    SystemTime::try_from(date?).ok()
+}
+
+fn pair(tag: Tag) -> Option<(String, String)> {
+    Some((tag.key?, tag.value.unwrap_or_default()))
+}
+
+/// Secrets in a page: the most that the service gives.
+const PAGE: i32 = 100;

@@ -22,7 +22,7 @@ use crate::sensitive::Redaction;
 
 /// One step that may go on, and all that it works on.
 pub(super) struct Context<'a> {
-    rotator: &'a Rotator,
+    rotator: Rotator<'a>,
     pub(super) request: &'a RotationRequest,
     pub(super) secrets_manager: SecretsManager,
     pub(super) strategy: Strategy,
@@ -43,7 +43,7 @@ pub(super) enum Admitted<'a> {
 
 /// The version that this process has last seen log in.
 #[derive(Debug, Default)]
-pub(super) struct LastLogin(Mutex<Option<(SecretId, VersionId, Instant)>>);
+pub(crate) struct LastLogin(Mutex<Option<(SecretId, VersionId, Instant)>>);
 
 /// Reads labels and values, all at once, and says whether the step may go on.
 ///
@@ -53,7 +53,7 @@ pub(super) struct LastLogin(Mutex<Option<(SecretId, VersionId, Instant)>>);
 /// # Errors
 /// [`Error`]; nothing was touched.
 pub(super) async fn admit<'a>(
-    rotator: &'a Rotator,
+    rotator: Rotator<'a>,
     request: &'a RotationRequest,
     deadline: Deadline,
 ) -> Result<Admitted<'a>, Error> {
@@ -86,7 +86,7 @@ pub(super) async fn admit<'a>(
 
 impl<'a> Context<'a> {
     pub(super) fn config(&self) -> &'a Config {
-        &self.rotator.config
+        self.rotator.config
     }
 
     pub(super) fn rds(&self) -> Rds<'a> {

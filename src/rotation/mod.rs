@@ -20,62 +20,48 @@ mod step_ended;
 mod strategy;
 mod test_secret;
 
-use std::time::Duration;
-
 use tracing::Instrument;
 
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::request::{RotationRequest, Step};
-use context::{Admitted, LastLogin};
+use crate::request::{InvalidRequest, RotationRequest, Step};
+use context::Admitted;
+pub(crate) use context::LastLogin;
 use step_ended::{Outcome, StepEnded};
 
-/// The function: what it was configured with and the clients that it keeps, for as long as the process lives.
-#[derive(Debug)]
-pub struct Rotator {
-    config: Config,
-    aws: Aws,
-    last_login: LastLogin,
+/// What carries out steps: settings, clients and what the last step saw, all of which live with the process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rotator<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) aws: &'a Aws,
+    pub(crate) last_login: &'a LastLogin,
 }
 
-impl Rotator {
-    /// Sets the function up. No call is made.
-    pub async fn start(config: Config) -> Self {
-        Self {
-            aws: Aws::start(config.authorities, config.endpoint.as_deref()).await,
-            config,
-            last_login: LastLogin::default(),
-        }
-    }
-
+impl Rotator<'_> {
     /// Carries out one step and logs how it ended, in one line.
-    ///
-    /// `payload` is the event as JSON; `time_left` is how long Lambda lets the invocation run: what is said about a lack
-    /// of time is said before.
     ///
     /// # Errors
     /// [`Error`], for every way in which a step can fail. A step that failed can be called again.
-    pub async fn handle(
-        &self,
-        payload: serde_json::Value,
-        time_left: Duration,
+    pub(crate) async fn rotate(
+        self,
+        request: Result<RotationRequest, InvalidRequest>,
+        deadline: Deadline,
     ) -> Result<(), Error> {
-        let deadline = Deadline::of_invocation(time_left);
         let mut ended = StepEnded::begin();
-        let result = self.answer(payload, deadline, &mut ended).await;
+        let result = self.answer(request, deadline, &mut ended).await;
         ended.log(&result);
         result.map(drop)
     }
 
     async fn answer(
-        &self,
-        payload: serde_json::Value,
+        self,
+        request: Result<RotationRequest, InvalidRequest>,
         deadline: Deadline,
         ended: &mut StepEnded,
     ) -> Result<Outcome, Error> {
-        let request = RotationRequest::try_from(payload)?;
+        let request = request?;
         let RotationRequest {
             step,
             secret_id,
@@ -90,7 +76,7 @@ impl Rotator {
     }
 
     async fn step(
-        &self,
+        self,
         request: &RotationRequest,
         deadline: Deadline,
         ended: &mut StepEnded,

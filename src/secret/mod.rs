@@ -5,8 +5,10 @@ mod document;
 mod host;
 mod id;
 mod keys;
+mod metadata;
 mod versions;
 
 pub(crate) use document::{MalformedSecret, SecretDocument, SecretValue, SuperuserDocument};
 pub(crate) use id::{SecretId, StagingLabel, VersionId};
+pub(crate) use metadata::{Schedule, SecretMetadata};
 pub(crate) use versions::{Admission, Inadmissible, SecretVersions};

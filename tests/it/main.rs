@@ -12,6 +12,7 @@
 
 mod admission;
 mod alternating;
+mod audit;
 mod bounds;
 mod contract_cited;
 mod creation;

@@ -41,11 +41,12 @@ const TYPED: [&str; 5] = [
     "Trigger a rotation",
 ];
 
-/// Other commands that it types, by their beginnings.
-const TYPED_ALONE: [&str; 4] = [
+/// Other commands that it, or audit.rs, types, by their beginnings.
+const TYPED_ALONE: [&str; 5] = [
     "aws secretsmanager get-secret-value",
     "aws secretsmanager restore-secret",
     "aws secretsmanager rotate-secret",
+    "ops/rotation audit",
     "ops/rotation rotate",
 ];
 

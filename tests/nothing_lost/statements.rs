@@ -59,7 +59,7 @@ pub(super) fn shape(sql: &str, role: &str) -> String {
 }
 
 /// What the role runs, or its clone.
-const ROLES: &[&str] = &[BEGIN_OWN, IDENTITY, IDENTITY_IN_PAIR, SET_OWN, ROLLBACK];
+const ROLES: &[&str] = &[BEGIN_OWN, IDENTITY, SET_OWN, ROLLBACK];
 /// What the superuser runs.
 const SUPERUSERS: &[&str] = &[OBSTACLES, USAGE, BEGIN_IN_PAIR, SET_IN_PAIR, ROLLBACK];
 
@@ -70,19 +70,16 @@ const BEGIN_OWN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = <ms>; SET LO
 const BEGIN_IN_PAIR: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = <ms>; SET LOCAL statement_timeout = <ms>; \
     SET LOCAL idle_in_transaction_session_timeout = <ms>; SET LOCAL search_path = pg_catalog, pg_temp; \
     SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext('<role>'))); \
-    SELECT current_setting('password_encryption'), current_setting('scram_iterations', true)";
-const IDENTITY: &str = "SELECT 1, session_user";
-const IDENTITY_IN_PAIR: &str = "SELECT 1, session_user, session_user OPERATOR(pg_catalog.=) '<role>' \
-    OR pg_catalog.pg_has_role(session_user, '<role>', 'MEMBER') AND ( current_user OPERATOR(pg_catalog.=) '<role>' \
-    OR current_user OPERATOR(pg_catalog.<>) session_user AND EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s \
-    LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) s.setrole, pg_catalog.unnest(s.setconfig) item \
-    WHERE coalesce(r.rolname, '<role>') OPERATOR(pg_catalog.=) '<role>' AND pg_catalog.starts_with(item, 'role=')))";
+    SELECT current_setting('password_encryption'), current_setting('scram_iterations', true), \
+    has_language_privilege('plpgsql', 'USAGE'), current_user";
+const IDENTITY: &str = "SELECT 1, session_user, current_user";
 const SET_OWN: &str = "SET LOCAL lock_timeout = <ms>; SET LOCAL statement_timeout = <ms>; \
     SET LOCAL idle_in_transaction_session_timeout = <ms>; ALTER ROLE \"<role>\" PASSWORD '<verifier>'; COMMIT";
 const SET_IN_PAIR: &str = "SET LOCAL lock_timeout = <ms>; SET LOCAL statement_timeout = <ms>; \
     SET LOCAL idle_in_transaction_session_timeout = <ms>; SET LOCAL datestyle = ISO; \
     SELECT set_config('db_rotation.original', '<role>', true), set_config('db_rotation.clone', '<clone>', true); \
-    <level>; ALTER ROLE \"<role>\" PASSWORD '<verifier>'; SELECT current_setting('db_rotation.not_copied'); COMMIT";
+    <level>; ALTER ROLE \"<role>\" PASSWORD '<verifier>'; SELECT current_setting('db_rotation.not_copied'), \
+    current_setting('db_rotation.owned'); COMMIT";
 const USAGE: &str = "SELECT pg_catalog.count(*), pg_catalog.string_agg(DISTINCT application_name, ', '), \
     pg_catalog.string_agg(DISTINCT pg_catalog.host(client_addr), ', '), pg_catalog.min(backend_start)::text \
     FROM pg_catalog.pg_stat_activity WHERE usename OPERATOR(pg_catalog.=) '<role>' \

@@ -10,7 +10,9 @@ import yaml
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 from cloudformation import PSEUDO, Stack, outcomes, references
-from expected import ACCEPTED, ALTERNATING, AUDIT, DATA, EVERYTHING, EXISTING_SECRET, FIELDS, LINES, NAME, OUTPUTS, PLAIN, REFUSED, SCENARIOS, TAGS
+from expected import (
+    ACCEPTED, ALTERNATING, AUDIT, DATA, EVERYTHING, EXISTING_SECRET, FIELDS, LINES, NAME, OUTPUTS, PLAIN, REFUSED, RULES, SCENARIOS, TAGS,
+)
 from metrics import data
 from snapshots import snapshots, unseen
 
@@ -88,6 +90,7 @@ def recorded_stack(template, call):
     """The stack that a call was recorded for."""
     own = EXISTING_SECRET if call["kind"] == "others" else call["secret"]
     account = {"AWS::AccountId": call["secret"].split(":")[4], "RotateOtherSecrets": str(call["kind"] == "others").lower()}
+    account |= {"Audit": str(call["kind"] == "audit").lower()}
     return Stack(template, account | {"ExistingSecretArn": own, "SuperuserSecretArn": call["superuser"] or ""})
 
 
@@ -285,7 +288,24 @@ def lines(template, recorded):
         for line in ends
         for point in (("Steps", {key: line[key] for key in ("step", "outcome")}, 1), ("Duration", {"step": line["step"]}, line["duration_ms"]))
     ]
-    return wrong + [f"{point} is not made" for point in wanted if point not in made]
+    wrong += [f"{point} is not made" for point in wanted if point not in made]
+    return wrong + audit_lines(template, recorded)
+
+
+def audit_lines(template, recorded):
+    """S27: the audit's lines have their fields, one finding for each rule was seen, and the metrics count what they should."""
+    wrong = []
+    for message in ("finding", "audit ended"):
+        about = [line for line in recorded if line["message"] == message]
+        wrong += [] if about else [f"no line about {message} was written"]
+        wrong += [f"{message}: {sorted(line)} is written" for line in about if line.keys() - {"timestamp", "level"} != FIELDS[message]]
+    found = [line for line in recorded if line["message"] == "finding"]
+    wrong += [f"{rule} was never found" for rule in RULES if rule not in [line["rule"] for line in found]]
+    wanted = [("Findings", {"rule": line["rule"]}, 1) for line in found]
+    wanted += [("NotRotated", {}, 1) for line in found if line["rule"] in ("overdue", "stuck", "too-old")]
+    made = data(Stack(template, AUDIT), found)
+    equal = sorted(map(str, made)) == sorted(map(str, wanted))
+    return wrong + ([] if equal else [f"the filters make {made} of {found}"])
 
 
 def fields(query):

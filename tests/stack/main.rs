@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed, and prints what it found"
 )]
 
+mod audit;
 mod others;
 
 use std::ffi::OsStr;
@@ -69,6 +70,10 @@ async fn recorded() -> TestResult<Recorded> {
     }
     recorded.note("alternating users", &it.world, Some(&it.superuser.arn));
     it.world.finish().await?;
+
+    let audited = audit::ended().await?;
+    recorded.note("audit", &audited, None);
+    audited.finish().await?;
 
     for call in others::rotated().await? {
         writeln!(recorded.calls, "{call}").unwrap();

@@ -1,0 +1,60 @@
+//! The function: from an event to its answer.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::audit;
+use crate::aws::Aws;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::error::Error;
+use crate::request::Request;
+use crate::rotation::{LastLogin, Rotator};
+
+/// What the function was configured with and the clients that it keeps, for as long as the process lives.
+#[derive(Debug)]
+pub struct Function {
+    config: Config,
+    aws: Aws,
+    last_login: LastLogin,
+}
+
+impl Function {
+    /// Sets the function up. No call is made.
+    pub async fn start(config: Config) -> Self {
+        Self {
+            aws: Aws::start(config.authorities, config.endpoint.as_deref()).await,
+            config,
+            last_login: LastLogin::default(),
+        }
+    }
+
+    /// Does what it is asked, logs how that ended, and answers: null after a step, JSON after an audit.
+    ///
+    /// `payload` is the event as JSON; `time_left` is how long Lambda lets the invocation run: what is said about a lack
+    /// of time is said before.
+    ///
+    /// # Errors
+    /// [`Error`], for every way in which it can fail. What failed can be asked again.
+    pub async fn handle(&self, payload: Value, time_left: Duration) -> Result<Value, Error> {
+        let deadline = Deadline::of_invocation(time_left);
+        let request = match Request::try_from(payload) {
+            Ok(Request::AuditSecrets) => return self.audit(deadline).await,
+            Ok(Request::Rotation(request)) => Ok(request),
+            Err(invalid) => Err(invalid),
+        };
+        let rotator = Rotator {
+            config: &self.config,
+            aws: &self.aws,
+            last_login: &self.last_login,
+        };
+        rotator.rotate(request, deadline).await?;
+        Ok(Value::Null)
+    }
+
+    async fn audit(&self, deadline: Deadline) -> Result<Value, Error> {
+        let secrets_manager = self.aws.secrets_manager(deadline);
+        audit::audit_secrets(&secrets_manager, &self.config.audit).await
+    }
+}

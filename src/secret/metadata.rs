@@ -1,0 +1,41 @@
+//! What is told of a secret without its value.
+
+use std::time::SystemTime;
+
+use super::SecretId;
+
+/// A secret as `ListSecrets` tells of it.
+#[derive(Debug, Clone)]
+pub(crate) struct SecretMetadata {
+    /// Its ARN.
+    pub id: SecretId,
+    /// When it came to be.
+    pub created: Option<SystemTime>,
+    /// When anything about it last changed, labels included.
+    pub last_changed: Option<SystemTime>,
+    /// When its last rotation was finished.
+    pub last_rotated: Option<SystemTime>,
+    /// By when the service means to rotate it next; in the past where rotations fail.
+    pub next_rotation: Option<SystemTime>,
+    /// Whether rotation is on.
+    pub rotates: bool,
+    /// How often it rotates.
+    pub schedule: Option<Schedule>,
+    /// Whether `AWSPENDING` is on a version that isn't current: a rotation is under way, or stuck.
+    pub is_pending: bool,
+    /// Its tags, each with its key and value.
+    pub tags: Vec<(String, String)>,
+    /// Whether a service owns it, and with it its rotation (`OwningService`).
+    pub is_managed: bool,
+    /// Whether it is a copy of a secret in another region.
+    pub is_replica: bool,
+}
+
+/// How often a secret rotates (`RotationRules`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schedule {
+    /// So many days after the last rotation.
+    Days(u32),
+    /// As an expression says, which the service has made a date of.
+    Expression,
+}
