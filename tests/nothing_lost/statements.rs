@@ -56,6 +56,10 @@ pub(super) fn shape(sql: &str, role: &str) -> String {
     words
         .join(" ")
         .replace("\"<clone>\" PASSWORD", "\"<role>\" PASSWORD")
+        .replace(
+            "OPERATOR(pg_catalog.=) '<clone>'",
+            "OPERATOR(pg_catalog.=) '<role>'",
+        )
 }
 
 /// What the role runs, or its clone.
