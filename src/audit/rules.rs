@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn ago(days: u32) -> Option<SystemTime> {
-        Some(now() - DAY * days)
+        now().checked_sub(DAY * days)
     }
 
     /// A secret that was rotated ten days ago, and is every 30.

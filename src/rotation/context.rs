@@ -76,7 +76,7 @@ pub(super) async fn admit<'a>(
         rotator,
         request,
         secrets_manager,
-        strategy: Strategy::of(&rotator.config, &current)?,
+        strategy: Strategy::of(rotator.config, &current)?,
         versions,
         current,
         unchecked_pending: pending.transpose()?,

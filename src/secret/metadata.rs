@@ -5,6 +5,10 @@ use std::time::SystemTime;
 use super::SecretId;
 
 /// A secret as `ListSecrets` tells of it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what the service tells, each by itself"
+)]
 #[derive(Debug, Clone)]
 pub(crate) struct SecretMetadata {
     /// Its ARN.

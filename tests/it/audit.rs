@@ -319,7 +319,7 @@ fn spoil(entry: &mut Value, n: usize) -> &'static [(&'static str, u64)] {
         "LastChangedDate": ago(10),
         "LastRotatedDate": ago(10),
     });
-    edit(entry, sound);
+    edit(entry, &sound);
     let (fields, found): (Value, &[_]) = match n % 10 {
         0 => (json!({}), &[]),
         1 => (
@@ -365,11 +365,11 @@ fn spoil(entry: &mut Value, n: usize) -> &'static [(&'static str, u64)] {
             &[],
         ),
     };
-    edit(entry, fields);
+    edit(entry, &fields);
     found
 }
 
-fn edit(entry: &mut Value, fields: Value) {
+fn edit(entry: &mut Value, fields: &Value) {
     let fields = fields.as_object().cloned().unwrap_or_default();
     entry.as_object_mut().unwrap().extend(fields);
 }
