@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::audit;
 use crate::aws::Aws;
+use crate::check;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -30,31 +31,37 @@ impl Function {
         }
     }
 
-    /// Does what it is asked, logs how that ended, and answers: null after a step, JSON after an audit.
+    /// Does what it is asked, logs how that ended, and answers: null after a step, JSON after a check or an audit.
     ///
-    /// `payload` is the event as JSON; `time_left` is how long Lambda lets the invocation run: what is said about a lack
-    /// of time is said before.
+    /// `payload` is the event as JSON; `function_arn` is this function, as it was called; `time_left` is how long Lambda lets
+    /// the invocation run: what is said about a lack of time is said before.
     ///
     /// # Errors
-    /// [`Error`], for every way in which it can fail. What failed can be asked again.
-    pub async fn handle(&self, payload: Value, time_left: Duration) -> Result<Value, Error> {
+    /// [`Error`], for every way in which a step or an audit can fail. What failed can be asked again.
+    pub async fn handle(
+        &self,
+        payload: Value,
+        function_arn: &str,
+        time_left: Duration,
+    ) -> Result<Value, Error> {
         let deadline = Deadline::of_invocation(time_left);
-        let request = match Request::try_from(payload) {
-            Ok(Request::AuditSecrets) => return self.audit(deadline).await,
-            Ok(Request::Rotation(request)) => Ok(request),
-            Err(invalid) => Err(invalid),
-        };
         let rotator = Rotator {
             config: &self.config,
             aws: &self.aws,
             last_login: &self.last_login,
         };
+        let request = match Request::try_from(payload) {
+            Ok(Request::AuditSecrets) => {
+                let secrets_manager = self.aws.secrets_manager(deadline);
+                return audit::audit_secrets(&secrets_manager, &self.config.audit).await;
+            }
+            Ok(Request::CheckSecret(secret)) => {
+                return Ok(check::check_secret(rotator, &secret, function_arn, deadline).await);
+            }
+            Ok(Request::Rotation(request)) => Ok(request),
+            Err(invalid) => Err(invalid),
+        };
         rotator.rotate(request, deadline).await?;
         Ok(Value::Null)
-    }
-
-    async fn audit(&self, deadline: Deadline) -> Result<Value, Error> {
-        let secrets_manager = self.aws.secrets_manager(deadline);
-        audit::audit_secrets(&secrets_manager, &self.config.audit).await
     }
 }

@@ -1,16 +1,16 @@
 //! **db-rotation**: the function that AWS Secrets Manager calls to rotate `PostgreSQL` credentials.
 //!
 //! ```text
-//!  Secrets Manager ── JSON ──▶ main                        (lambda_runtime stops here)
-//!                                │
-//!                                ▼
-//!                   Function::handle ──▶ Request           lives with the process
-//!                                │
-//!                                ├──────────▶ audit        what is wrong with all secrets' metadata
-//!                                │  context::admit: labels and values
-//!                                ▼
-//!                        rotation::Context                 lives for one step
-//!                                │  match Step
+//!  Secrets Manager, an operator, a schedule ── JSON ──▶ main     (lambda_runtime stops here)
+//!                                                         │
+//!                                                         ▼
+//!                                            Function::handle ──▶ Request
+//!                                                         │
+//!                ┌────────────────────────────────────────┼──────────────────────────┐
+//!                ▼                                        ▼                          ▼
+//!   rotation: one step of four     ◀── check: checkSecret            audit: auditSecrets
+//!   context::admit, then match Step     a rotation's parts, and      all secrets' metadata
+//!                │                      nothing is changed
 //!   create_secret │ set_secret │ test_secret │ finish_secret
 //!                      │
 //!                      └─ single_user │ alternating_users: who changes whose password
@@ -23,6 +23,7 @@
 
 mod audit;
 mod aws;
+mod check;
 mod config;
 mod deadline;
 mod error;

@@ -70,6 +70,19 @@ pub(crate) enum TlsMode {
     VerifyFull,
 }
 
+impl TlsMode {
+    /// What is weaker about it than verified TLS, and why it is used all the same.
+    pub(crate) const fn weakness(self) -> Option<&'static str> {
+        match self {
+            Self::Disabled => Some("not encrypted: the secret turns TLS off"),
+            Self::VerifyCa => Some(
+                "the name in the server's certificate is not checked: the secret says verify-ca",
+            ),
+            Self::VerifyFull => None,
+        }
+    }
+}
+
 /// A role and its password.
 #[derive(Debug, Clone)]
 pub(crate) struct Credentials {

@@ -33,7 +33,11 @@ async fn main() -> ExitCode {
             .duration_since(SystemTime::now())
             .unwrap_or(Duration::ZERO);
         function
-            .handle(event.payload, time_left)
+            .handle(
+                event.payload,
+                &event.context.invoked_function_arn,
+                time_left,
+            )
             .await
             .map_err(|e| diagnostic(&e))
     };

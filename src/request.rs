@@ -1,4 +1,4 @@
-//! What the function can be asked: one step of one rotation (AWS, *Lambda rotation functions*), or an audit.
+//! What the function can be asked: one step of one rotation (AWS, *Lambda rotation functions*), a check, or an audit.
 
 use std::fmt;
 
@@ -10,8 +10,10 @@ use crate::sensitive::RotationToken;
 /// Everything that the function can be asked.
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
-    /// `{"Step": "auditSecrets"}`
+    /// `{"Step": "auditSecrets"}`: which secrets are not rotated as they should be.
     AuditSecrets,
+    /// `{"Step": "checkSecret", "SecretId"}`: whether a rotation of the secret would succeed now.
+    CheckSecret(SecretId),
     /// A step of a rotation, which Secrets Manager asks for.
     Rotation(RotationRequest),
 }
@@ -54,7 +56,7 @@ pub enum InvalidRequest {
     MissingField(&'static str),
     /// `Step` is nothing that can be asked.
     #[error(
-        "the event's field Step is not one of createSecret, setSecret, testSecret, finishSecret, auditSecrets"
+        "the event's field Step is not one of createSecret, setSecret, testSecret, finishSecret, checkSecret, auditSecrets"
     )]
     UnknownStep,
 }
@@ -99,6 +101,10 @@ impl TryFrom<Value> for Request {
         if step == AUDIT_SECRETS {
             return Ok(Self::AuditSecrets);
         }
+        if step == CHECK_SECRET {
+            let secret_id = SecretId::from(take(&mut fields, "SecretId")?);
+            return Ok(Self::CheckSecret(secret_id));
+        }
         Ok(Self::Rotation(RotationRequest {
             step: Step::of(&step).ok_or(InvalidRequest::UnknownStep)?,
             secret_id: SecretId::from(take(&mut fields, "SecretId")?),
@@ -121,6 +127,8 @@ fn take(fields: &mut Map<String, Value>, name: &'static str) -> Result<String, I
 
 /// The audit, as `Step` names it.
 const AUDIT_SECRETS: &str = "auditSecrets";
+/// The check, as `Step` names it.
+const CHECK_SECRET: &str = "checkSecret";
 
 #[cfg(test)]
 mod tests {
@@ -131,7 +139,7 @@ mod tests {
     fn rotation(event: Value) -> RotationRequest {
         match Request::try_from(event).unwrap() {
             Request::Rotation(request) => request,
-            Request::AuditSecrets => panic!("an audit"),
+            other => panic!("no step of a rotation: {other:?}"),
         }
     }
 
@@ -189,9 +197,20 @@ mod tests {
         ));
         let error = InvalidRequest::UnknownStep.to_string();
         let steps = Step::ALL.map(Step::as_str);
-        for name in steps.into_iter().chain([AUDIT_SECRETS]) {
+        for name in steps.into_iter().chain([AUDIT_SECRETS, CHECK_SECRET]) {
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn c63_a_check_is_asked_for_by_its_name_and_its_secret() {
+        let event = json!({"Step": "checkSecret", "SecretId": "s"});
+        let request = Request::try_from(event).unwrap();
+        assert!(matches!(request, Request::CheckSecret(secret) if secret.as_str() == "s"));
+        assert_eq!(
+            Request::try_from(json!({"Step": "checkSecret"})).unwrap_err(),
+            InvalidRequest::MissingField("SecretId")
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::{
     Call, Error, Fault, Invocation, Mark, Postgres, Result, SecretsManager, World, tools,
 };
@@ -51,8 +51,9 @@ async fn demo() -> Result<bool> {
             NETWORK.as_millis()
         ))
     );
-    let second = rotate(&world, "First rotation", "in a new process").await?;
-    let third = rotate(&world, "Second rotation", "in the same process").await?;
+    check(&world).await?;
+    let second = rotate(&world, "First rotation").await?;
+    let third = rotate(&world, "Second rotation").await?;
     prove(world, &[first, second, third]).await
 }
 
@@ -107,10 +108,33 @@ async fn start(function: &Path) -> Result<World> {
     Ok(world)
 }
 
+/// What can be asked before: whether a rotation would succeed.
+async fn check(world: &World) -> Result<()> {
+    println!("\n{}, which changes nothing", bold("A check"));
+    let event = json!({ "Step": "checkSecret", "SecretId": world.secret.arn });
+    let invocation = world.invoke(&event).await;
+    let answer = invocation.success()?;
+    let checks = answer.get("checks").and_then(Value::as_array);
+    for check in checks.into_iter().flatten() {
+        let text = |field| check.get(field).and_then(Value::as_str).unwrap_or_default();
+        let mark = match text("outcome") {
+            "ok" => either(true, "✓", ""),
+            "warning" => bold("!"),
+            "failed" => either(false, "", "✗"),
+            _ => dim("-"),
+        };
+        println!("  {mark} {:<24}  {}", text("check"), dim(text("found")));
+    }
+    match answer.get("ready").and_then(Value::as_bool) {
+        Some(true) => Ok(()),
+        _ => Err(Error::new("the secret is not ready")),
+    }
+}
+
 /// One rotation, in the part of the service, which calls the function four times; the version that it made.
-async fn rotate(world: &World, title: &str, where_it_runs: &str) -> Result<Version> {
+async fn rotate(world: &World, title: &str) -> Result<Version> {
     let new = Version(world.begin().await?);
-    println!("\n{}, {where_it_runs}", bold(title));
+    println!("\n{}", bold(title));
     println!(
         "Secrets Manager adds version {new}, labelled AWSPENDING, without a value, and calls the function:"
     );

@@ -13,7 +13,8 @@ use super::error::Call;
 use crate::deadline::Deadline;
 use crate::password::PasswordPolicy;
 use crate::secret::{
-    Schedule, SecretId, SecretMetadata, SecretValue, SecretVersions, StagingLabel, VersionId,
+    Schedule, SecretDescription, SecretId, SecretMetadata, SecretValue, SecretVersions,
+    StagingLabel, VersionId,
 };
 use crate::sensitive::{Password, RotationToken, SecretText};
 
@@ -34,17 +35,29 @@ impl SecretsManager {
     /// # Errors
     /// [`AwsError`]; the same holds for every call here.
     pub(crate) async fn versions(&self, secret: &SecretId) -> Result<SecretVersions, AwsError> {
+        Ok(self.describe(secret).await?.versions)
+    }
+
+    /// The same, and what keeps or lets it rotate (`DescribeSecret`).
+    pub(crate) async fn describe(&self, secret: &SecretId) -> Result<SecretDescription, AwsError> {
         let call = self.call("secretsmanager:DescribeSecret", secret);
         let request = self.client.describe_secret().secret_id(secret.as_str());
         let answer = call.send(request.send()).await?;
         let labels = answer.version_ids_to_stages.unwrap_or_default().into_iter();
-        Ok(SecretVersions {
-            secret: secret.clone(),
-            rotation_enabled: answer.rotation_enabled,
-            deleted: answer.deleted_date.is_some(),
-            labels: labels
-                .map(|(version, labels)| (VersionId::from(version), labels))
-                .collect(),
+        let arn = answer.arn.unwrap_or_default();
+        Ok(SecretDescription {
+            versions: SecretVersions {
+                secret: secret.clone(),
+                rotation_enabled: answer.rotation_enabled,
+                deleted: answer.deleted_date.is_some(),
+                labels: labels
+                    .map(|(version, labels)| (VersionId::from(version), labels))
+                    .collect(),
+            },
+            rotated_by: answer.rotation_lambda_arn,
+            schedule: answer.rotation_rules.and_then(in_words),
+            owner: answer.owning_service,
+            is_replica: is_elsewhere(answer.primary_region, &arn),
         })
     }
 
@@ -243,10 +256,7 @@ fn metadata(entry: SecretListEntry) -> SecretMetadata {
         }),
         tags: tags.filter_map(pair).collect(),
         is_managed: entry.owning_service.is_some(),
-        // A secret that has replicas names its own region.
-        is_replica: entry
-            .primary_region
-            .is_some_and(|primary| arn.split(':').nth(3) != Some(primary.as_str())),
+        is_replica: is_elsewhere(entry.primary_region, &arn),
         id: SecretId::from(arn),
     }
 }
@@ -258,6 +268,17 @@ fn schedule(rules: &RotationRulesType) -> Option<Schedule> {
     }
     let days = rules.automatically_after_days?;
     u32::try_from(days).ok().map(Schedule::Days)
+}
+
+fn in_words(rules: RotationRulesType) -> Option<String> {
+    let days = rules.automatically_after_days;
+    let days = || days.map(|days| format!("every {days} days"));
+    rules.schedule_expression.or_else(days)
+}
+
+/// Whether a secret is a replica: one that has replicas names its own region.
+fn is_elsewhere(primary_region: Option<String>, arn: &str) -> bool {
+    primary_region.is_some_and(|primary| arn.split(':').nth(3) != Some(primary.as_str()))
 }
 
 fn moment(date: Option<DateTime>) -> Option<SystemTime> {

@@ -43,6 +43,12 @@ impl Error {
         self
     }
 
+    /// The same, said after `what`: what was found before it.
+    pub(crate) fn after(mut self, what: &str) -> Self {
+        self.problem = format!("{what}: {}", self.problem);
+        self
+    }
+
     /// No password that may be used logs in to `login`'s database; `tried` lists each with its outcome.
     pub(crate) fn no_working_credential(login: &Login, tried: &str) -> Self {
         let problem = format!("no password that was tried logs in to {login}: {tried}");
@@ -58,14 +64,23 @@ impl Error {
     /// The `errorMessage`: what was tried on what, the chain of causes, and what to do.
     #[must_use]
     pub fn report(&self) -> String {
+        format!("{}. {}", self.explanation(), self.advice())
+    }
+
+    /// What was tried on what, and the chain of causes.
+    pub(crate) fn explanation(&self) -> String {
         let mut words = self.to_string();
         let mut source = self.source();
         while let Some(cause) = source {
             words = format!("{words}: {cause}");
             source = cause.source();
         }
-        let advice = self.advice.as_deref();
-        format!("{words}. {}", advice.unwrap_or(self.kind.advice()))
+        words
+    }
+
+    /// What to do.
+    pub(crate) fn advice(&self) -> &str {
+        self.advice.as_deref().unwrap_or(self.kind.advice())
     }
 }
 

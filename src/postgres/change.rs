@@ -1,7 +1,7 @@
 //! A password's change: one transaction, which holds a lock from before the look at the labels to the commit.
 
 use super::session::Row;
-use super::statement::{self, Bounds};
+use super::statement::{self, Bounds, End};
 use super::{DatabaseError, Failure, Session, VerifierChoice, VerifierKind};
 use crate::login::{Credentials, Pair, RoleName};
 use crate::sensitive::{Redaction, Sensitive};
@@ -104,15 +104,37 @@ impl<'a> Change<'a> {
         transport: PasswordTransport,
         choice: VerifierChoice,
     ) -> Result<Committed, DatabaseError> {
-        let session = self.session;
-        let role = self.role.quoted();
         let kind = self.kind(choice);
-        let committed = self.try_commit(credentials, transport, kind).await;
-        let level = committed.map_err(|failure| {
-            let attempt = format!("run ALTER ROLE {role} PASSWORD … {}", session.place());
-            session.failed(attempt, failure)
-        })?;
+        let level = self.make(credentials, transport, kind, End::Commit).await?;
         Ok(Committed { kind, level })
+    }
+
+    /// The same, without the commit: what a rotation would do, to be rolled back ([`Session::roll_back`]).
+    ///
+    /// # Errors
+    /// [`DatabaseError`], as a rotation would meet it.
+    pub(crate) async fn rehearse(
+        self,
+        credentials: &Credentials,
+        transport: PasswordTransport,
+    ) -> Result<Level, DatabaseError> {
+        let kind = self.kind(VerifierChoice::ServersDefault);
+        self.make(credentials, transport, kind, End::Open).await
+    }
+
+    async fn make(
+        &self,
+        credentials: &Credentials,
+        transport: PasswordTransport,
+        kind: VerifierKind,
+        end: End,
+    ) -> Result<Level, DatabaseError> {
+        let made = self.try_to_make(credentials, transport, kind, end).await;
+        made.map_err(|failure| {
+            let role = self.role.quoted();
+            let attempt = format!("run ALTER ROLE {role} PASSWORD … {}", self.session.place());
+            self.session.failed(attempt, failure)
+        })
     }
 
     fn kind(&self, choice: VerifierChoice) -> VerifierKind {
@@ -123,20 +145,21 @@ impl<'a> Change<'a> {
         }
     }
 
-    async fn try_commit(
+    async fn try_to_make(
         &self,
         credentials: &Credentials,
         transport: PasswordTransport,
         kind: VerifierKind,
+        end: End,
     ) -> Result<Level, Failure> {
         match transport {
             PasswordTransport::Plaintext => {
                 let password = &credentials.password;
-                self.set(password.expose(), password, Some(kind)).await
+                self.set(password.expose(), password, Some(kind), end).await
             }
             PasswordTransport::Verifier => {
                 let verifier = kind.of(credentials).map_err(Failure::NoVerifier)?;
-                self.set(verifier.expose(), &verifier, None).await
+                self.set(verifier.expose(), &verifier, None, end).await
             }
         }
     }
@@ -154,12 +177,13 @@ impl<'a> Change<'a> {
         text: &str,
         secret: impl Into<Sensitive>,
         kind: Option<VerifierKind>,
+        end: End,
     ) -> Result<Level, Failure> {
         let redaction = Redaction::default().and(secret);
         let bounds = Bounds::within(self.session.deadline);
         let sql = match self.pair {
-            None => statement::set_own_password(self.role, text, kind, bounds),
-            Some(pair) => statement::set_password_in_pair(pair, self.role, text, kind, bounds),
+            None => statement::set_own_password(self.role, text, kind, bounds, end),
+            Some(pair) => statement::set_password_in_pair(pair, self.role, text, kind, bounds, end),
         };
         let row = self.session.run(sql.expose()).await;
         let row = row.map_err(|failure| refused_by_policy(failure.redacted(&redaction)))?;

@@ -9,6 +9,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 
 use super::stream::{Handshaken, Stream, Wire};
+use super::tls::Certificate;
 use super::{DatabaseError, Failure, PasswordTransport, Roots, Session};
 use crate::deadline::{Deadline, TimedOut};
 use crate::login::{Endpoint, Login, TlsMode};
@@ -100,13 +101,47 @@ impl Connector<'_> {
     }
 
     async fn connect(&self, endpoint: &Endpoint) -> Result<Reached, Failure> {
-        let stream = self.dial(endpoint).await?;
+        let addresses = self.look_up(endpoint).await?;
+        let stream = self.dial(addresses).await?;
+        self.secure(endpoint, stream).await
+    }
+
+    /// The addresses of a host.
+    pub(crate) async fn look_up(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+        let connect = self.deadline.within(CONNECT);
+        let addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port));
+        let addresses = connect.bind("looking up the host", addresses).await?;
+        Ok(addresses.map_err(Failure::HostNotFound)?.collect())
+    }
+
+    /// Connects to the first of these addresses that answers.
+    pub(crate) async fn dial(&self, addresses: Vec<SocketAddr>) -> Result<TcpStream, Failure> {
+        let stream = one_of(addresses, self.deadline.within(CONNECT)).await?;
+        stream.set_nodelay(true).map_err(Failure::Unreachable)?;
+        Ok(stream)
+    }
+
+    /// Makes the TLS handshake with a server that was dialled, and looks at its certificate; `None` where TLS is off.
+    pub(crate) async fn certificate(
+        &self,
+        endpoint: &Endpoint,
+        stream: TcpStream,
+    ) -> Result<Option<Certificate>, Failure> {
+        if endpoint.tls == TlsMode::Disabled {
+            return Ok(None);
+        }
+        let handshake = self.roots.certificate(endpoint, stream);
+        let start = self.deadline.within(START);
+        start.bind(HANDSHAKE, handshake).await?
+    }
+
+    async fn secure(&self, endpoint: &Endpoint, stream: TcpStream) -> Result<Reached, Failure> {
         let wire = match endpoint.tls {
             TlsMode::Disabled => Wire::Clear(stream),
             TlsMode::VerifyCa | TlsMode::VerifyFull => {
                 let handshake = self.roots.secure(endpoint, stream);
                 let start = self.deadline.within(START);
-                let stream = start.bind("making the TLS handshake", handshake).await??;
+                let stream = start.bind(HANDSHAKE, handshake).await??;
                 Wire::Encrypted(Box::new(stream))
             }
         };
@@ -114,19 +149,6 @@ impl Connector<'_> {
         let answers_clear_text =
             self.transport == PasswordTransport::Plaintext && endpoint.tls == TlsMode::VerifyFull;
         Ok(Reached(Stream::new(wire, answers_clear_text)))
-    }
-
-    async fn dial(&self, endpoint: &Endpoint) -> Result<TcpStream, Failure> {
-        let connect = self.deadline.within(CONNECT);
-        let addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port));
-        let addresses: Vec<_> = connect
-            .bind("looking up the host", addresses)
-            .await?
-            .map_err(Failure::HostNotFound)?
-            .collect();
-        let stream = one_of(addresses, connect).await?;
-        stream.set_nodelay(true).map_err(Failure::Unreachable)?;
-        Ok(stream)
     }
 
     async fn start(&self, reached: Reached, login: &Login) -> Result<Session, Failure> {
@@ -191,6 +213,7 @@ fn startup(login: &Login) -> Config {
     config
 }
 
+const HANDSHAKE: &str = "making the TLS handshake";
 /// How long a name's look-up and a TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long TLS may take, and the login after it.

@@ -6,7 +6,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, Connection, SimpleQueryMessage};
 
-use super::stream::{Seen, Stream};
+use super::seen::Seen;
+use super::stream::Stream;
 use super::{DatabaseError, Failure, statement};
 use crate::deadline::Deadline;
 use crate::login::{Credentials, Endpoint, Login};
@@ -67,6 +68,11 @@ impl Session {
     /// Whether the server keeps an md5 verifier of this role.
     pub(super) fn has_md5_verifier(&self) -> bool {
         self.seen.asks_md5()
+    }
+
+    /// The process that the server said, when the session began, it answers by.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.seen.process()
     }
 
     /// An error of this session's, without what must not be told.

@@ -10,6 +10,10 @@ use crate::sensitive::SensitiveSql;
 /// Asks who is logged in, and as whom it acts: what no right is needed for.
 pub(super) const IDENTITY: &str = "SELECT 1, session_user, current_user";
 
+/// Asks what the server is, and which of its processes answers.
+pub(super) const SERVER: &str = "SELECT pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(), \
+     pg_catalog.current_setting('password_encryption'), pg_catalog.pg_backend_pid()";
+
 /// Asks whether who is logged in may act as `original`, and the server's version, as a number and as text.
 pub(super) fn membership(original: &RoleName) -> String {
     let original = quoted_literal(original.as_str());
@@ -72,6 +76,24 @@ impl Bounds {
     }
 }
 
+/// What becomes of a change once it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It stays.
+    Commit,
+    /// It waits in its transaction, to be rolled back.
+    Open,
+}
+
+impl End {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Commit => "; COMMIT",
+            Self::Open => "",
+        }
+    }
+}
+
 /// Asks who uses `role`, but for this function itself.
 pub(super) fn usage_of(role: &RoleName) -> String {
     let role = quoted_literal(role.as_str());
@@ -92,7 +114,10 @@ pub(super) fn obstacles_of(role: &RoleName) -> String {
            UNION SELECT roleid FROM pg_catalog.pg_auth_members JOIN held ON member OPERATOR(pg_catalog.=) role) \
          SELECT NOT rolcanlogin, coalesce(rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now(), false), \
            EXISTS (SELECT FROM held JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) held.role \
-             WHERE r.rolname OPERATOR(pg_catalog.=) 'rds_iam') \
+             WHERE r.rolname OPERATOR(pg_catalog.=) 'rds_iam'), \
+           NOT pg_catalog.has_database_privilege(oid, pg_catalog.current_database(), 'CONNECT'), \
+           NOT rolsuper AND rolconnlimit OPERATOR(pg_catalog.>=) 0 AND rolconnlimit OPERATOR(pg_catalog.<=) \
+             (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE usename OPERATOR(pg_catalog.=) {role}) \
          FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) {role}"
     )
 }
@@ -121,26 +146,28 @@ pub(super) fn begin(role: &RoleName, pair: Option<&Pair>, bounds: Bounds) -> Str
     )
 }
 
-/// Changes the password of `role`, who is logged in, to `secret`, a verifier or a password, and commits.
+/// Changes the password of `role`, who is logged in, to `secret`, a verifier or a password.
 pub(super) fn set_own_password(
     role: &RoleName,
     secret: &str,
     kind: Option<VerifierKind>,
     bounds: Bounds,
+    end: End,
 ) -> SensitiveSql {
     let bounds = bounds.sql();
     let alter = alter_password(role, secret, kind);
-    SensitiveSql::new(format!("{bounds}; {alter}; COMMIT"))
+    SensitiveSql::new(format!("{bounds}; {alter}{}", end.sql()))
 }
 
-/// Changes the password of `role`, one of `pair`, to `secret`, makes the clone the original's equal, and commits. Its last
-/// row names what could not be made equal, and how many objects the clone owns.
+/// Changes the password of `role`, one of `pair`, to `secret`, makes the clone the original's equal. Its last row
+/// names what could not be made equal, and how many objects the clone owns.
 pub(super) fn set_password_in_pair(
     pair: &Pair,
     role: &RoleName,
     secret: &str,
     kind: Option<VerifierKind>,
     bounds: Bounds,
+    end: End,
 ) -> SensitiveSql {
     let [original, clone] = [&pair.original, &pair.clone].map(|r| quoted_literal(r.as_str()));
     let bounds = bounds.sql();
@@ -148,7 +175,8 @@ pub(super) fn set_password_in_pair(
     SensitiveSql::new(format!(
         "{bounds}; SET LOCAL datestyle = ISO; \
          SELECT set_config('db_rotation.original', {original}, true), set_config('db_rotation.clone', {clone}, true); \
-         {LEVEL_CLONE}; {alter}; SELECT current_setting('db_rotation.not_copied'), current_setting('db_rotation.owned'); COMMIT"
+         {LEVEL_CLONE}; {alter}; SELECT current_setting('db_rotation.not_copied'), current_setting('db_rotation.owned'){}",
+        end.sql()
     ))
 }
 
@@ -197,7 +225,8 @@ mod tests {
 
     fn sql(role: &str, secret: &str) -> String {
         let role = RoleName::try_from(role.to_owned()).unwrap();
-        let sql = set_own_password(&role, secret, None, bounds(Duration::from_secs(5)));
+        let bounds = bounds(Duration::from_secs(5));
+        let sql = set_own_password(&role, secret, None, bounds, End::Commit);
         sql.expose().to_owned()
     }
 

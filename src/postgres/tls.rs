@@ -2,6 +2,9 @@
 
 use std::{fmt, fs};
 
+use openssl::asn1::Asn1Time;
+use openssl::nid::Nid;
+use openssl::x509::X509;
 use postgres_native_tls::{TlsConnector, TlsStream};
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +28,29 @@ pub(crate) struct Roots {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Authority(String);
 
+/// A server's certificate, as far as people ask.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    /// The common name of who issued it.
+    pub(crate) issuer: String,
+    /// How long it is still valid.
+    pub(crate) days_left: i32,
+}
+
+impl Certificate {
+    fn of(stream: &tokio_native_tls::TlsStream<TcpStream>) -> Option<Self> {
+        let certificate = stream.get_ref().peer_certificate().ok()??;
+        let certificate = X509::from_der(&certificate.to_der().ok()?).ok()?;
+        let now = Asn1Time::days_from_now(0).ok()?;
+        let mut names = certificate.issuer_name().entries_by_nid(Nid::COMMONNAME);
+        let issuer = names.next().and_then(|name| name.data().to_string().ok());
+        Some(Self {
+            issuer: issuer.unwrap_or_default(),
+            days_left: now.diff(certificate.not_after()).ok()?.days,
+        })
+    }
+}
+
 impl Roots {
     /// Makes the roots of `region` ready (as Lambda names it in `AWS_REGION`), and those in the PEM file `extra`.
     ///
@@ -41,48 +67,70 @@ impl Roots {
         Ok(Self { extra, home, ready })
     }
 
-    /// Asks the server at `host` for TLS and makes the handshake; goes no further without (`PostgreSQL`, *Frontend/Backend
-    /// Protocol*, SSL session encryption).
+    /// Asks the server at `host` for TLS and makes the handshake; goes no further without.
     pub(super) async fn secure(
         &self,
         endpoint: &Endpoint,
         mut stream: TcpStream,
     ) -> Result<TlsStream<TcpStream>, Failure> {
-        #[expect(
-            clippy::default_trait_access,
-            reason = "the buffer's type is of a crate that is no dependency"
-        )]
-        let mut request = Default::default();
-        frontend::ssl_request(&mut request);
-        stream
-            .write_all(&request)
-            .await
-            .map_err(Failure::Unreachable)?;
-        match stream.read_u8().await.map_err(Failure::Unreachable)? {
-            b'S' => {}
-            b'N' => return Err(Failure::TlsNotOffered),
-            _ => return Err(Failure::ConnectionLost(NEITHER.to_owned())),
-        }
+        ask_for_tls(&mut stream).await?;
         let connector = self.connector(endpoint).map_err(Failure::Tls)?;
+        let connector = TlsConnector::new(connector, &endpoint.host);
         let secured = connector.connect(stream).await;
-        let rootless = rootless(&endpoint.host);
-        secured.map_err(|error| match (Failure::of_handshake(error), rootless) {
-            (Failure::Tls(error), Some(region)) => Failure::NoRoots { region, error },
-            (failure, _) => failure,
-        })
+        secured.map_err(|error| failed(endpoint, error))
+    }
+
+    /// The same, to look at the server's certificate, which `postgres_native_tls` keeps to itself.
+    pub(super) async fn certificate(
+        &self,
+        endpoint: &Endpoint,
+        mut stream: TcpStream,
+    ) -> Result<Option<Certificate>, Failure> {
+        ask_for_tls(&mut stream).await?;
+        let connector = self.connector(endpoint).map_err(Failure::Tls)?;
+        let connector = tokio_native_tls::TlsConnector::from(connector);
+        let secured = connector.connect(&endpoint.host, stream).await;
+        let secured = secured.map_err(|error| failed(endpoint, error))?;
+        Ok(Certificate::of(&secured))
     }
 
     /// What secures a connection: its chain must end in a trusted root, and its certificate name the host, unless the
     /// secret says otherwise.
-    fn connector(&self, endpoint: &Endpoint) -> Result<TlsConnector, native_tls::Error> {
+    fn connector(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<native_tls::TlsConnector, native_tls::Error> {
         let host = endpoint.host.as_str();
         let authority = Authority::of_host(host).unwrap_or_else(|| self.home.clone());
-        let ready = if authority == self.home && endpoint.tls == TlsMode::VerifyFull {
-            self.ready.clone()
-        } else {
-            connector(&self.extra, &authority, endpoint.tls)?
-        };
-        Ok(TlsConnector::new(ready, host))
+        if authority == self.home && endpoint.tls == TlsMode::VerifyFull {
+            return Ok(self.ready.clone());
+        }
+        connector(&self.extra, &authority, endpoint.tls)
+    }
+}
+
+/// Asks for TLS (`PostgreSQL`, *Frontend/Backend Protocol*, SSL session encryption).
+async fn ask_for_tls(stream: &mut TcpStream) -> Result<(), Failure> {
+    #[expect(
+        clippy::default_trait_access,
+        reason = "the buffer's type is of a crate that is no dependency"
+    )]
+    let mut request = Default::default();
+    frontend::ssl_request(&mut request);
+    let asked = stream.write_all(&request).await;
+    asked.map_err(Failure::Unreachable)?;
+    match stream.read_u8().await.map_err(Failure::Unreachable)? {
+        b'S' => Ok(()),
+        b'N' => Err(Failure::TlsNotOffered),
+        _ => Err(Failure::ConnectionLost(NEITHER.to_owned())),
+    }
+}
+
+/// Why a handshake with an endpoint failed.
+fn failed(endpoint: &Endpoint, error: native_tls::Error) -> Failure {
+    match (Failure::of_handshake(error), rootless(&endpoint.host)) {
+        (Failure::Tls(error), Some(region)) => Failure::NoRoots { region, error },
+        (failure, _) => failure,
     }
 }
 
@@ -205,9 +253,9 @@ mod tests {
 
     #[test]
     fn no_root_in_the_bundle_has_expired() {
-        let now = openssl::asn1::Asn1Time::days_from_now(0).unwrap();
+        let now = Asn1Time::days_from_now(0).unwrap();
         for bundle in [AMAZON, BUNDLE] {
-            for root in openssl::x509::X509::stack_from_pem(bundle.as_bytes()).unwrap() {
+            for root in X509::stack_from_pem(bundle.as_bytes()).unwrap() {
                 assert!(root.not_after() > now, "{:?}", root.subject_name());
             }
         }

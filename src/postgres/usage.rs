@@ -1,6 +1,8 @@
 //! What a superuser sees of a role: who still uses it, and what keeps it out (`PostgreSQL`, *Database Roles*;
 //! `PostgreSQL`, *The Cumulative Statistics System*, `pg_stat_activity`).
 
+use std::fmt;
+
 use super::{Session, statement};
 use crate::login::RoleName;
 
@@ -17,6 +19,21 @@ pub(crate) struct Usage {
     pub(crate) since: String,
 }
 
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sessions,
+            applications,
+            addresses,
+            since,
+        } = self;
+        write!(
+            f,
+            "sessions: {sessions}; applications: {applications}; addresses: {addresses}; since: {since}"
+        )
+    }
+}
+
 /// What keeps a role from logging in, other than its password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Obstacle {
@@ -28,6 +45,10 @@ pub(crate) enum Obstacle {
     Expired,
     /// It is a member of `rds_iam`, perhaps through another role: RDS takes tokens of IAM from it, and no password.
     RdsIam,
+    /// It may not connect to this database.
+    NoConnect,
+    /// It has as many sessions as its `CONNECTION LIMIT` allows.
+    Full,
 }
 
 impl Session {
@@ -40,6 +61,8 @@ impl Session {
             (is_true(0), Obstacle::NoLogin),
             (is_true(1), Obstacle::Expired),
             (is_true(2), Obstacle::RdsIam),
+            (is_true(3), Obstacle::NoConnect),
+            (is_true(4), Obstacle::Full),
         ];
         let mut found = obstacles.into_iter().filter(|(is_there, _)| *is_there);
         found.next().map(|(_, obstacle)| obstacle)

@@ -42,7 +42,7 @@ pub(super) async fn change(
     credentials: &Credentials,
     choice: VerifierChoice,
 ) -> Result<Changed, Error> {
-    let pair = context.strategy.pair();
+    let pair = context.subject.strategy.pair();
     let mut pause = FIRST_PAUSE;
     loop {
         let change = match session.begin_change(&credentials.role, pair).await {
@@ -61,7 +61,7 @@ pub(super) async fn change(
                 return Err(error);
             }
         }
-        let transport = context.config().transport;
+        let transport = context.subject.config().transport;
         match change.commit(credentials, transport, choice).await {
             Ok(Committed { kind, level }) => {
                 warn_of(&level, pair, session);
@@ -70,7 +70,7 @@ pub(super) async fn change(
             Err(DatabaseError {
                 failure: Failure::Conflict(_),
                 ..
-            }) if pause <= LAST_PAUSE && context.deadline.pause(pause).await => {
+            }) if pause <= LAST_PAUSE && context.subject.deadline.pause(pause).await => {
                 session.roll_back().await?;
                 pause *= 2;
             }

@@ -1,4 +1,4 @@
-//! What a step works on: the labels and values that were read, and what leads from them to the services.
+//! What a step works on: its subject, the labels that were read, and the pending value.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,30 +7,25 @@ use tokio::time::Instant;
 
 use super::Rotator;
 use super::step_ended::Target;
-use super::strategy::Strategy;
-use crate::aws::{AwsError, Rds, SecretsManager};
-use crate::config::Config;
+use super::subject::Subject;
+use crate::aws::{AwsError, SecretsManager};
 use crate::deadline::Deadline;
 use crate::error::{Error, Kind};
-use crate::login::{Login, TlsMode};
+use crate::login::Login;
 use crate::postgres::Connector;
 use crate::request::{RotationRequest, Step};
 use crate::secret::{
     Admission, SecretDocument, SecretId, SecretValue, SecretVersions, StagingLabel, VersionId,
 };
-use crate::sensitive::Redaction;
 
 /// One step that may go on, and all that it works on.
 pub(super) struct Context<'a> {
-    rotator: Rotator<'a>,
+    pub(super) subject: Subject<'a>,
     pub(super) request: &'a RotationRequest,
-    pub(super) secrets_manager: SecretsManager,
-    pub(super) strategy: Strategy,
     pub(super) versions: SecretVersions,
-    pub(super) current: SecretDocument,
     /// The pending value; [`Context::pending`] gives one that must be there and belong to this rotation.
     pub(super) unchecked_pending: Option<SecretDocument>,
-    pub(super) deadline: Deadline,
+    last_login: &'a LastLogin,
 }
 
 /// Whether a step has something to do.
@@ -73,48 +68,34 @@ pub(super) async fn admit<'a>(
     }
     let pending = pending.map(|value| SecretDocument::parse(StagingLabel::Pending, value));
     Ok(Admitted::Step(Box::new(Context {
-        rotator,
+        subject: Subject::new(rotator, &request.secret_id, current, deadline)?,
         request,
-        secrets_manager,
-        strategy: Strategy::of(rotator.config, &current)?,
         versions,
-        current,
         unchecked_pending: pending.transpose()?,
-        deadline,
+        last_login: rotator.last_login,
     })))
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn config(&self) -> &'a Config {
-        self.rotator.config
-    }
-
-    pub(super) fn rds(&self) -> Rds<'a> {
-        self.rotator.aws.rds(self.deadline)
-    }
-
     /// The pending value, which must be there and belong to this rotation (the confused deputy: whoever can write a
     /// secret could turn the function against another database).
     pub(super) fn pending(&self) -> Result<&SecretDocument, Error> {
         let Some(pending) = &self.unchecked_pending else {
             return Err(SecretDocument::missing(StagingLabel::Pending).into());
         };
-        self.strategy
-            .check_target(self.request.step, &self.current.login, &pending.login)?;
+        let Subject {
+            strategy, current, ..
+        } = &self.subject;
+        strategy.check_target(self.request.step, &current.login, &pending.login)?;
         Ok(pending)
     }
 
-    /// What opens sessions.
+    /// What opens sessions, which tell neither of the rotation's passwords.
     pub(super) fn connector(&self) -> Connector<'a> {
-        let documents = [Some(&self.current), self.unchecked_pending.as_ref()];
-        let passwords = documents.into_iter().flatten();
-        Connector {
-            roots: &self.config().roots,
-            transport: self.config().transport,
-            redaction: passwords.fold(Redaction::default(), |redaction, document| {
-                redaction.and(&document.login.credentials.password)
-            }),
-            deadline: self.deadline,
+        let connector = self.subject.connector();
+        match &self.unchecked_pending {
+            Some(pending) => connector.redacting(&pending.login.credentials.password),
+            None => connector,
         }
     }
 
@@ -124,12 +105,17 @@ impl<'a> Context<'a> {
     /// # Errors
     /// It was cancelled or replaced meanwhile, or another version became current.
     pub(super) async fn is_finished(&self) -> Result<bool, Error> {
-        let secret = &self.request.secret_id;
-        let patience = self.deadline.within(STALE);
+        let Subject {
+            secret_id: secret,
+            secrets_manager,
+            deadline,
+            ..
+        } = &self.subject;
+        let patience = deadline.within(STALE);
         loop {
             let (versions, current) = tokio::try_join!(
-                self.secrets_manager.versions(secret),
-                self.secrets_manager.current(secret)
+                secrets_manager.versions(secret),
+                secrets_manager.current(secret)
             )?;
             if versions.admit(&self.request.version)? == Admission::AlreadyCurrent {
                 return Ok(true);
@@ -147,29 +133,9 @@ impl<'a> Context<'a> {
     /// Says that a login is about to go over the network with less than verified TLS.
     pub(super) fn warn_of_weak_tls(login: &Login) {
         let host = &login.endpoint;
-        match host.tls {
-            TlsMode::Disabled => tracing::warn!(%host, "not encrypted: the secret turns TLS off"),
-            TlsMode::VerifyCa => tracing::warn!(
-                %host,
-                "the name in the server's certificate is not checked: the secret says verify-ca"
-            ),
-            TlsMode::VerifyFull => {}
+        if let Some(weakness) = host.tls.weakness() {
+            tracing::warn!(%host, "{weakness}");
         }
-    }
-
-    /// Refuses what can't be rotated through: a proxy that lets in by what Secrets Manager calls current knows no pending
-    /// password.
-    ///
-    /// # Errors
-    /// `ProxyInTheWay`, before anything was changed.
-    pub(super) fn refuse_proxy(&self) -> Result<(), Error> {
-        let endpoint = &self.current.login.endpoint;
-        if !endpoint.is_rds_proxy() {
-            return Ok(());
-        }
-        let problem =
-            format!("{endpoint} is RDS Proxy, through which a new password cannot be tried");
-        Err(Error::new(Kind::ProxyInTheWay, problem))
     }
 
     /// Remembers that this version's login was seen to work.
@@ -177,7 +143,7 @@ impl<'a> Context<'a> {
         let RotationRequest {
             secret_id, version, ..
         } = self.request;
-        if let Ok(mut last) = self.rotator.last_login.0.lock() {
+        if let Ok(mut last) = self.last_login.0.lock() {
             *last = Some((secret_id.clone(), version.clone(), Instant::now()));
         }
     }
@@ -189,19 +155,21 @@ impl<'a> Context<'a> {
                 && *version == self.request.version
                 && when.elapsed() < RECENT
         };
-        let last = self.rotator.last_login.0.lock();
+        let last = self.last_login.0.lock();
         last.is_ok_and(|last| last.as_ref().is_some_and(is_this))
     }
 
     /// Whom and what the step is about, for the log.
     pub(super) fn target(&self) -> Target {
-        let pending = self.unchecked_pending.as_ref().unwrap_or(&self.current);
+        let subject = &self.subject;
+        let pending = self.unchecked_pending.as_ref();
+        let pending = pending.unwrap_or(&subject.current);
         let Login {
             endpoint,
             credentials,
         } = &pending.login;
         Target {
-            strategy: self.strategy.as_str(),
+            strategy: subject.strategy.as_str(),
             role: credentials.role.to_string(),
             host: endpoint.host.clone(),
         }
@@ -271,7 +239,8 @@ impl Look {
     }
 }
 
-fn contradictory(secret: &SecretId) -> Error {
+/// Says that two answers contradict each other.
+pub(crate) fn contradictory(secret: &SecretId) -> Error {
     let problem = format!(
         "DescribeSecret and GetSecretValue disagree which version of {secret} is AWSCURRENT"
     );
@@ -279,8 +248,8 @@ fn contradictory(secret: &SecretId) -> Error {
 }
 
 /// How long reads may lag behind writes before it is an error.
-const STALE: Duration = Duration::from_secs(2);
+pub(crate) const STALE: Duration = Duration::from_secs(2);
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const PAUSE: Duration = Duration::from_millis(200);
 /// How long a login that worked is taken for granted: from one step of a rotation to the next.
 const RECENT: Duration = Duration::from_mins(5);

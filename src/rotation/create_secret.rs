@@ -10,22 +10,25 @@ use crate::error::Error;
 
 /// Stores a pending value with a new password, unless there is one: the database may have it already.
 pub(super) async fn create_secret(context: &Context<'_>) -> Result<Outcome, Error> {
-    context.refuse_proxy()?;
+    context.subject.refuse_proxy()?;
     if context.unchecked_pending.is_some() {
         context.pending()?;
         return Ok(Outcome::Kept);
     }
-    let secrets_manager = &context.secrets_manager;
+    let secrets_manager = &context.subject.secrets_manager;
     let asked = Instant::now();
     let password = secrets_manager
-        .random_password(&context.config().policy)
+        .random_password(&context.subject.config().policy)
         .await?;
     // A value stored late takes AWSPENDING from the rotation that came after.
     if asked.elapsed() > QUICK && context.is_finished().await? {
         return Ok(Outcome::AlreadyCurrent);
     }
-    let current = &context.current;
-    let role = context.strategy.next_role(&current.login.credentials.role);
+    let current = &context.subject.current;
+    let role = context
+        .subject
+        .strategy
+        .next_role(&current.login.credentials.role);
     let request = context.request;
     let next = current.next(role, &password);
     if !next.not_followed.is_empty() {

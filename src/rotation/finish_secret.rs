@@ -15,7 +15,7 @@ pub(super) async fn finish_secret(context: &Context<'_>) -> Result<Outcome, Erro
     let secret = &context.request.secret_id;
     let version = &context.request.version;
     let from = context.versions.version_with(StagingLabel::Current);
-    let secrets_manager = &context.secrets_manager;
+    let secrets_manager = &context.subject.secrets_manager;
     let Err(error) = secrets_manager.move_current(secret, from, version).await else {
         return Ok(Outcome::Promoted);
     };
@@ -34,7 +34,9 @@ pub(super) async fn finish_secret(context: &Context<'_>) -> Result<Outcome, Erro
 async fn verify(context: &Context<'_>, pending: &SecretDocument) -> Result<(), Error> {
     Context::warn_of_weak_tls(&pending.login);
     let mut connector = context.connector();
-    connector.deadline = connector.deadline.within(context.deadline.left() / 2);
+    connector.deadline = connector
+        .deadline
+        .within(context.subject.deadline.left() / 2);
     match connector.log_in(&pending.login).await {
         LoginOutcome::In(session) => session.close().await,
         LoginOutcome::Refused => {
@@ -43,7 +45,7 @@ async fn verify(context: &Context<'_>, pending: &SecretDocument) -> Result<(), E
                 "AWSPENDING: password refused",
             ));
         }
-        LoginOutcome::Unknown(error) if context.strategy.pair().is_some() => {
+        LoginOutcome::Unknown(error) if context.subject.strategy.pair().is_some() => {
             return Err(error.into());
         }
         LoginOutcome::Unknown(error) => {

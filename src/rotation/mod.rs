@@ -14,10 +14,13 @@ mod change;
 mod context;
 mod create_secret;
 mod finish_secret;
+mod search;
 mod set_secret;
 mod single_user;
 mod step_ended;
 mod strategy;
+mod subject;
+pub(crate) mod superuser;
 mod test_secret;
 
 use tracing::Instrument;
@@ -28,8 +31,12 @@ use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::request::{InvalidRequest, RotationRequest, Step};
 use context::Admitted;
-pub(crate) use context::LastLogin;
+pub(crate) use context::{LastLogin, PAUSE, STALE, contradictory};
+pub(crate) use search::{Found, Search};
 use step_ended::{Outcome, StepEnded};
+pub(crate) use strategy::Strategy;
+pub(crate) use subject::Subject;
+pub(crate) use test_secret::expect_role;
 
 /// What carries out steps: settings, clients and what the last step saw, all of which live with the process.
 #[derive(Debug, Clone, Copy)]

@@ -12,11 +12,11 @@ use crate::error::Error;
 /// A connection that dies with the answer leaves open whether the change was made: logging in again tells.
 pub(super) async fn set_secret(context: &Context<'_>) -> Result<Outcome, Error> {
     let pending = context.pending()?;
-    context.refuse_proxy()?;
+    context.subject.refuse_proxy()?;
     Context::warn_of_weak_tls(&pending.login);
     let mut tries_left = TRIES;
     loop {
-        let attempt = match &context.strategy {
+        let attempt = match &context.subject.strategy {
             Strategy::SingleUser => single_user::set_password(context, pending).await?,
             Strategy::AlternatingUsers { pair, superuser } => {
                 alternating_users::set_password(context, pending, pair, superuser).await?

@@ -8,7 +8,7 @@ use crate::secret::{SecretDocument, SecretId};
 
 /// How a secret rotates (AWS, *Lambda function rotation strategies*).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Strategy {
+pub(crate) enum Strategy {
     /// The role changes its own password.
     SingleUser,
     /// Two roles take turns, and a superuser changes their passwords.
@@ -25,7 +25,7 @@ impl Strategy {
     ///
     /// # Errors
     /// Where the role's clone can't be named after it.
-    pub(super) fn of(config: &Config, current: &SecretDocument) -> Result<Self, Error> {
+    pub(crate) fn of(config: &Config, current: &SecretDocument) -> Result<Self, Error> {
         let superuser = match config.strategy {
             StrategySetting::BySecret => current.superuser.clone(),
             StrategySetting::SingleUser => None,
@@ -43,7 +43,7 @@ impl Strategy {
     }
 
     /// As the log has it.
-    pub(super) const fn as_str(&self) -> &'static str {
+    pub(crate) const fn as_str(&self) -> &'static str {
         match self {
             Self::SingleUser => "single user",
             Self::AlternatingUsers { .. } => "alternating users",
@@ -51,7 +51,7 @@ impl Strategy {
     }
 
     /// The roles that are kept equal, where there are two.
-    pub(super) const fn pair(&self) -> Option<&Pair> {
+    pub(crate) const fn pair(&self) -> Option<&Pair> {
         match self {
             Self::SingleUser => None,
             Self::AlternatingUsers { pair, .. } => Some(pair),
@@ -59,7 +59,7 @@ impl Strategy {
     }
 
     /// The role that the next version names.
-    pub(super) fn next_role<'a>(&'a self, current: &'a RoleName) -> &'a RoleName {
+    pub(crate) fn next_role<'a>(&'a self, current: &'a RoleName) -> &'a RoleName {
         match self {
             Self::SingleUser => current,
             Self::AlternatingUsers { pair, .. } => pair.other(current),
@@ -67,7 +67,7 @@ impl Strategy {
     }
 
     /// The roles that `role` must be level with, if it is the next one.
-    pub(super) fn pair_of_next(&self, current: &RoleName, role: &RoleName) -> Option<&Pair> {
+    pub(crate) fn pair_of_next(&self, current: &RoleName, role: &RoleName) -> Option<&Pair> {
         self.pair().filter(|pair| pair.other(current) == role)
     }
 
@@ -77,7 +77,7 @@ impl Strategy {
     ///
     /// # Errors
     /// `ForeignTarget`, naming both.
-    pub(super) fn check_target(
+    pub(crate) fn check_target(
         &self,
         step: Step,
         current: &Login,

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::step_ended::Outcome;
 use crate::error::{Error, Kind};
 use crate::login::{Login, Pair};
-use crate::postgres::{Equality, LoginOutcome, Session};
+use crate::postgres::{Equality, Identity, LoginOutcome, Session};
 use crate::secret::SecretDocument;
 
 /// Logs in with the pending value and sees who that is. Changes nothing.
@@ -14,10 +14,10 @@ pub(super) async fn test_secret(context: &Context<'_>) -> Result<Outcome, Error>
     let pending = context.pending()?;
     Context::warn_of_weak_tls(&pending.login);
     let session = log_in(context, pending).await?;
-    let current = &context.current.login.credentials.role;
+    let current = &context.subject.current.login.credentials.role;
     let role = &pending.login.credentials.role;
     // A copy of the current value is tested as it is: no setSecret came before, to make anything level.
-    let pair = context.strategy.pair_of_next(current, role);
+    let pair = context.subject.strategy.pair_of_next(current, role);
     let checked = check(&session, &pending.login, pair).await;
     session.close().await;
     checked?;
@@ -28,13 +28,7 @@ pub(super) async fn test_secret(context: &Context<'_>) -> Result<Outcome, Error>
 /// Sees who logged in, and, with alternating users, whether that is the original's equal.
 async fn check(session: &Session, pending: &Login, pair: Option<&Pair>) -> Result<(), Error> {
     let identity = session.identity().await?;
-    if identity.role != pending.credentials.role.as_str() {
-        let problem = format!(
-            "logged in to {pending}, but the server says that this is {:?}",
-            identity.role
-        );
-        return Err(Error::new(Kind::UnexpectedRole, problem));
-    }
+    expect_role(&identity, pending)?;
     let Some(pair) = pair else {
         return Ok(());
     };
@@ -63,10 +57,22 @@ async fn check(session: &Session, pending: &Login, pair: Option<&Pair>) -> Resul
     Ok(())
 }
 
+/// Refuses a session that is another role's.
+pub(crate) fn expect_role(identity: &Identity, login: &Login) -> Result<(), Error> {
+    if identity.role == login.credentials.role.as_str() {
+        return Ok(());
+    }
+    let problem = format!(
+        "logged in to {login}, but the server says that this is {:?}",
+        identity.role
+    );
+    Err(Error::new(Kind::UnexpectedRole, problem))
+}
+
 /// A replica or a pooler may not know the new password yet: a refusal is not final for a while.
 async fn log_in(context: &Context<'_>, pending: &SecretDocument) -> Result<Session, Error> {
     let connector = context.connector();
-    let patience = context.deadline.within(PATIENCE);
+    let patience = context.subject.deadline.within(PATIENCE);
     let mut pause = FIRST_PAUSE;
     loop {
         match connector.log_in(&pending.login).await {

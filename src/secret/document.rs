@@ -40,6 +40,8 @@ pub(crate) struct SecretDocument {
 #[derive(Debug)]
 pub(crate) struct NextValue {
     pub(crate) text: SecretText,
+    /// The keys whose connection strings were written anew.
+    pub(crate) followed: Vec<String>,
     /// The keys whose values hold the current password in a form that is not known: they go on holding it.
     pub(crate) not_followed: Vec<String>,
 }
@@ -158,6 +160,7 @@ impl SecretDocument {
         }
         NextValue {
             text: SecretText::new(text),
+            followed: followed.keys,
             not_followed: followed.not_followed,
         }
     }
@@ -188,7 +191,10 @@ impl SecretDocument {
                 Err(_) => Followed::Unrelated,
             };
             match outcome {
-                Followed::Rewritten(text) => followed.changes.push((place, json(&text))),
+                Followed::Rewritten(text) => {
+                    followed.changes.push((place, json(&text)));
+                    followed.keys.push(key.to_owned());
+                }
                 Followed::UnknownForm => followed.not_followed.push(key.to_owned()),
                 Followed::Unrelated => {}
             }
@@ -201,6 +207,7 @@ impl SecretDocument {
 #[derive(Default)]
 struct FollowedKeys {
     changes: Vec<(Range<usize>, Zeroizing<String>)>,
+    keys: Vec<String>,
     not_followed: Vec<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::SecretId;
+use super::{SecretId, SecretVersions};
 
 /// A secret as `ListSecrets` tells of it.
 #[expect(
@@ -42,4 +42,18 @@ pub(crate) enum Schedule {
     Days(u32),
     /// As an expression says, which the service has made a date of.
     Expression,
+}
+
+/// A secret as `DescribeSecret` tells of it.
+#[derive(Debug)]
+pub(crate) struct SecretDescription {
+    pub(crate) versions: SecretVersions,
+    /// The ARN of the function that rotates it.
+    pub(crate) rotated_by: Option<String>,
+    /// How often, in words.
+    pub(crate) schedule: Option<String>,
+    /// The service that owns it, and rotates it.
+    pub(crate) owner: Option<String>,
+    /// Whether it is a copy of a secret in another region.
+    pub(crate) is_replica: bool,
 }

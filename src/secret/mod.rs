@@ -10,5 +10,5 @@ mod versions;
 
 pub(crate) use document::{MalformedSecret, SecretDocument, SecretValue, SuperuserDocument};
 pub(crate) use id::{SecretId, StagingLabel, VersionId};
-pub(crate) use metadata::{Schedule, SecretMetadata};
+pub(crate) use metadata::{Schedule, SecretDescription, SecretMetadata};
 pub(crate) use versions::{Admission, Inadmissible, SecretVersions};

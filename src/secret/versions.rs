@@ -55,6 +55,16 @@ impl Inadmissible {
 }
 
 impl SecretVersions {
+    /// Those of a secret that can't be described.
+    pub(crate) fn unlabelled(secret: SecretId) -> Self {
+        Self {
+            secret,
+            rotation_enabled: None,
+            deleted: false,
+            labels: BTreeMap::new(),
+        }
+    }
+
     /// Whether a step for `version` may go on.
     ///
     /// # Errors

@@ -259,7 +259,10 @@ async fn c64_what_cannot_be_asked_is_answered_with_all_that_can() -> TestResult 
     let world = world().start().await?;
     let unknown = world.invoke(&json!({"Step": "auditEverything"})).await;
     let message = unknown.failed_with("InvalidEvent")?;
-    assert!(message.contains("finishSecret, auditSecrets"), "{message}");
+    assert!(
+        message.contains("finishSecret, checkSecret, auditSecrets"),
+        "{message}"
+    );
     world.finish().await?;
     Ok(())
 }

@@ -14,6 +14,7 @@ mod admission;
 mod alternating;
 mod audit;
 mod bounds;
+mod checked;
 mod contract_cited;
 mod creation;
 mod document;

@@ -79,7 +79,8 @@ async fn c55_what_a_pool_made_the_clone_own_is_named_with_the_statement_that_men
     assert_eq!(postgres.value(&owner).await?, Some(original.clone()));
     let rotation = it.world.rotate().await?;
     let warnings = rotation.steps[1].1.warnings();
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let is_told = warnings.iter().any(|line| line.contains("owns objects"));
+    assert!(!is_told, "{warnings:?}");
     it.world.finish().await?;
     Ok(())
 }

@@ -118,7 +118,7 @@ fn unsigned(name: &str, key: &PKey<Private>, valid: bool) -> Result<X509Builder,
         .unwrap_or_default();
     let now = i64::try_from(now.as_secs()).unwrap_or_default();
     let (from, to) = if valid {
-        (now - DAY, now + DAY)
+        (now - DAY, now + 99 * DAY)
     } else {
         (now - 9 * DAY, now - DAY)
     };
