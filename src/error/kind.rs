@@ -118,7 +118,7 @@ impl Kind {
                 "Find out what refuses a password that the server has just been given: a pooler or proxy with a list of its own in between (give the database's own address as rotation_host), pg_hba.conf demanding another kind of verifier, VALID UNTIL in the past, membership in rds_iam. Then rotate again"
             }
             Self::PasswordRefused => {
-                "Adjust PASSWORD_LENGTH and the EXCLUDE_… settings to the server's password policy; a policy that must see the text needs PASSWORD_TRANSPORT=plaintext. Then remove AWSPENDING from its version and rotate again"
+                "Adjust PASSWORD_LENGTH and the EXCLUDE_… settings to the server's password policy; a policy that must see the text needs PASSWORD_TRANSPORT=plaintext, and TLS. Then remove AWSPENDING from its version and rotate again"
             }
             Self::PermissionDenied => {
                 "Allow the role this change; on RDS, where rds.restrict_password_commands is on, GRANT rds_password TO it"

@@ -12,7 +12,7 @@ pub(crate) enum PasswordTransport {
     /// As a SCRAM or md5 verifier: the server never sees the password.
     #[default]
     Verifier,
-    /// As text, for a server whose password policy wants to read it.
+    /// As text, for a server whose password policy wants to read it; over TLS alone, else as a verifier.
     Plaintext,
 }
 
@@ -153,11 +153,12 @@ impl<'a> Change<'a> {
         end: End,
     ) -> Result<Level, Failure> {
         match transport {
-            PasswordTransport::Plaintext => {
+            // Only where nobody else listens.
+            PasswordTransport::Plaintext if self.session.is_encrypted() => {
                 let password = &credentials.password;
                 self.set(password.expose(), password, Some(kind), end).await
             }
-            PasswordTransport::Verifier => {
+            PasswordTransport::Plaintext | PasswordTransport::Verifier => {
                 let verifier = kind.of(credentials).map_err(Failure::NoVerifier)?;
                 self.set(verifier.expose(), &verifier, None, end).await
             }

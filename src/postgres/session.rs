@@ -10,7 +10,7 @@ use super::seen::Seen;
 use super::stream::Stream;
 use super::{DatabaseError, Failure, statement};
 use crate::deadline::Deadline;
-use crate::login::{Credentials, Endpoint, Login};
+use crate::login::{Credentials, Endpoint, Login, TlsMode};
 use crate::sensitive::Redaction;
 
 /// One login's connection.
@@ -58,6 +58,11 @@ impl Session {
     /// The database that it logged in to.
     pub(crate) fn database(&self) -> &str {
         &self.endpoint.database
+    }
+
+    /// Whether nobody else can listen.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.endpoint.tls != TlsMode::Disabled
     }
 
     /// Whether the server asked for a password at all.

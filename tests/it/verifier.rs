@@ -213,3 +213,16 @@ async fn c20_any_password_survives_being_sent_as_text() -> TestResult {
     world.finish().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn c20_without_tls_a_verifier_is_sent_whatever_the_setting_says() -> TestResult {
+    let world = world()
+        .env("PASSWORD_TRANSPORT", "plaintext")
+        .secret(|value| value["ssl"] = json!(false))
+        .start()
+        .await?;
+    world.rotate().await?;
+    assert!(told(&world).starts_with("SCRAM-SHA-256$"));
+    world.finish().await?;
+    Ok(())
+}
