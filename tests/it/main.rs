@@ -34,6 +34,7 @@ mod secrecy;
 mod server;
 mod sessions;
 mod single_user;
+mod taken_over;
 mod tested;
 mod tls;
 mod tolerant;

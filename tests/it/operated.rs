@@ -166,6 +166,34 @@ async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test()
     Ok(())
 }
 
+/// As docs/migrate.md has it; the service tests the function with a copy of the current value before it waits for the schedule.
+#[tokio::test]
+async fn a_secret_is_switched_from_awss_function_and_back() -> TestResult {
+    let world = world().start().await?;
+    let before = world.version("AWSCURRENT").await?;
+    let switch = block("Switch").replace("app/database", &world.secret.name);
+    let begun = begun(&world);
+    let service = async {
+        begun.notified().await;
+        let copy = world.version("AWSPENDING").await?.unwrap();
+        let value = world.text("AWSCURRENT").await?;
+        world.put_pending(&copy, &value).await?;
+        world.step("testSecret", &copy).await.success()?;
+        world.cancel().await?;
+        rotated(&world, &begun).await
+    };
+    let (said, service) = tokio::join!(world.operator(&switch), service);
+    service?;
+    assert!(said?.contains("is AWSCURRENT"));
+    assert_ne!(world.version("AWSCURRENT").await?, before);
+    let names = switch.lines().next().unwrap();
+    let back = format!("{names}\n{}", block("And back"));
+    world.operator(&back).await?;
+    world.cancel().await?;
+    world.finish().await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_rotation_that_stays_stuck_is_told_with_commands_that_start_over() -> TestResult {
     let world = world().start().await?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What people read, with the path that they read it at.
-const PAGES: [(&str, &str); 13] = [
+const PAGES: [(&str, &str); 14] = [
     (
         ".github/CONTRIBUTING.md",
         include_str!("../../.github/CONTRIBUTING.md"),
@@ -21,6 +21,7 @@ const PAGES: [(&str, &str); 13] = [
     ),
     ("docs/contract.md", include_str!("../../docs/contract.md")),
     ("docs/deploy.md", include_str!("../../docs/deploy.md")),
+    ("docs/migrate.md", include_str!("../../docs/migrate.md")),
     ("docs/operate.md", OPERATE),
     ("docs/proof.md", include_str!("../../docs/proof.md")),
     ("docs/secret.md", include_str!("../../docs/secret.md")),
@@ -33,25 +34,28 @@ const PAGES: [(&str, &str); 13] = [
 pub(super) const OPERATE: &str = include_str!("../../docs/operate.md");
 
 /// The headings whose blocks of commands operated.rs types.
-const TYPED: [&str; 5] = [
+const TYPED: [&str; 7] = [
     "A rotation is stuck",
+    "And back",
     "Before you type",
     "The credential leaked",
     "The new value does not work",
+    "Switch",
     "Trigger a rotation",
 ];
 
-/// Other commands that it, or audit.rs, types, by their beginnings.
-const TYPED_ALONE: [&str; 5] = [
+/// Other commands that it, audit.rs, or checked/, types, by their beginnings.
+const TYPED_ALONE: [&str; 6] = [
     "aws secretsmanager get-secret-value",
     "aws secretsmanager restore-secret",
     "aws secretsmanager rotate-secret",
     "ops/rotation audit",
+    "ops/rotation check",
     "ops/rotation rotate",
 ];
 
 /// Commands that nothing here can run, by their beginnings, and why.
-const UNTYPED: [(&str, &str); 19] = [
+const UNTYPED: [(&str, &str); 20] = [
     (".ci/run", "this runs in it"),
     (
         "RUSTUP_TOOLCHAIN=",
@@ -65,6 +69,10 @@ const UNTYPED: [(&str, &str); 19] = [
     (
         "aws lambda add-permission",
         "there is no function to permit; the template's permission is the same",
+    ),
+    (
+        "aws lambda get-function-configuration",
+        "there is no function of AWS's",
     ),
     (
         "aws logs tail",
