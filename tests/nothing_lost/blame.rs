@@ -81,6 +81,7 @@ fn of_deed(deed: Deed) -> &'static [&'static str] {
             "DeadlineExceeded",
             "TlsFailed",
         ],
+        Deed::Garble | Deed::Undo => &["PasswordNotAccepted"],
         Deed::EndSessions => &["ConnectionLost", "DatabaseNotReady"],
         // Who is killed blames nobody, and operators are dealt with elsewhere.
         Deed::Kill | Deed::Cancel | Deed::WritePending | Deed::ChangeByHand | Deed::Overtake => &[],

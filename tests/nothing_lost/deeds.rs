@@ -17,6 +17,8 @@ pub(super) struct Hands {
     secret: Secret,
     token: String,
     roles: Vec<String>,
+    /// What the server had of a single user's password when the call began.
+    before: Option<String>,
     killed: Arc<AtomicBool>,
     interfered: Arc<AtomicBool>,
     replaced: Arc<AtomicBool>,
@@ -32,6 +34,7 @@ impl Scene {
             secret: self.world.secret.clone(),
             token: token.to_owned(),
             roles: self.own_roles(),
+            before: None,
             killed: Arc::default(),
             interfered: Arc::default(),
             replaced: Arc::default(),
@@ -60,6 +63,14 @@ impl Hands {
         self.interfered.store(true, Ordering::SeqCst);
     }
 
+    /// The same, who know what the server has of a single user's password.
+    pub(super) async fn informed(mut self) -> Self {
+        if let [role] = self.roles.as_slice() {
+            self.before = self.postgres.verifier(role).await.unwrap();
+        }
+        self
+    }
+
     /// Does a deed now.
     pub(super) async fn does(&self, deed: Deed) {
         match deed {
@@ -75,6 +86,8 @@ impl Hands {
             // A server that is away has no sessions.
             Deed::EndSessions => drop(self.postgres.admin(END_SESSIONS).await),
             Deed::Overtake => unreachable!("takes more than hands"),
+            Deed::Garble => self.replaces_change(None).await,
+            Deed::Undo => self.replaces_change(self.before.as_deref()).await,
             Deed::Cancel => self.interfered_if(self.cancels().await),
             Deed::WritePending => self.interfered_if(self.writes_pending().await),
             Deed::ChangeByHand => {
@@ -88,6 +101,19 @@ impl Hands {
     /// What had no effect excuses nothing.
     fn interfered_if(&self, effect: bool) {
         self.interfered.fetch_or(effect, Ordering::SeqCst);
+    }
+
+    /// Replaces what the call has changed a single user's password to; nothing where it has not yet.
+    async fn replaces_change(&self, by: Option<&str>) {
+        let [role] = self.roles.as_slice() else {
+            return;
+        };
+        if self.postgres.verifier(role).await.unwrap() == self.before {
+            return;
+        }
+        let nobodys = || Verifier::Scram.of(role, &testbed::unique("nobodys"));
+        let verifier = by.map_or_else(nobodys, str::to_owned);
+        self.postgres.set_verifier(role, &verifier).await.unwrap();
     }
 
     async fn cancels(&self) -> bool {

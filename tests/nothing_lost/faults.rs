@@ -95,7 +95,7 @@ impl Scene {
         messages: &[Message],
         token: &str,
     ) -> Armed {
-        let mut armed = Armed::only(self.hands(token));
+        let mut armed = Armed::only(self.hands(token).informed().await);
         let is_away = |fault: &Fault| {
             matches!(
                 fault,

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use testbed::DbFault;
 
+use super::call::SET;
+
 /// What happens to one secret, from its first version on.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
@@ -111,6 +113,11 @@ pub(super) enum Deed {
     ChangeByHand,
     /// An operator cancels the rotation, and another process plays a whole new one before this goes on.
     Overtake,
+    /// What the call has changed the password to is not what the server, or what stands before it, lets in: nobody knows
+    /// what is. A single user's, and only once it was changed.
+    Garble,
+    /// The same, and what is let in is the password of before.
+    Undo,
 }
 
 /// What may be so while a call is under way.
@@ -187,6 +194,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..4_usize, faults(1)).prop_map(|(step, faults)| Event::Late(step, faults)),
         2 => any::<bool>().prop_map(|label_stays| Event::Anew { label_stays }),
         1 => prop::sample::select(&OPERATORS[..]).prop_map(Event::Operator),
+        1 => (4..9_usize).prop_map(|turn| Event::At(SET, vec![Fault::Meanwhile(Moment::AfterTurn(1, turn), Deed::Garble)])),
     ]
 }
 

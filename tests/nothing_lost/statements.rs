@@ -93,6 +93,9 @@ const OBSTACLES: &str = "WITH RECURSIVE held (role) AS ( \
     UNION SELECT roleid FROM pg_catalog.pg_auth_members JOIN held ON member OPERATOR(pg_catalog.=) role) \
     SELECT NOT rolcanlogin, coalesce(rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now(), false), \
     EXISTS (SELECT FROM held JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) held.role \
-    WHERE r.rolname OPERATOR(pg_catalog.=) 'rds_iam') \
+    WHERE r.rolname OPERATOR(pg_catalog.=) 'rds_iam'), \
+    NOT pg_catalog.has_database_privilege(oid, pg_catalog.current_database(), 'CONNECT'), \
+    NOT rolsuper AND rolconnlimit OPERATOR(pg_catalog.>=) 0 AND rolconnlimit OPERATOR(pg_catalog.<=) \
+    (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE usename OPERATOR(pg_catalog.=) '<role>') \
     FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) '<role>'";
 const ROLLBACK: &str = "ROLLBACK";

@@ -15,7 +15,7 @@ pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
     let mixed = single
         .into_iter()
         .flat_map(|one| [Some(one), alternating.next()]);
-    let mut schedules = Vec::new();
+    let mut schedules = vec![refused(map)];
     for users in [Users::Single, Users::Alternating] {
         schedules.push(late(users));
         schedules.extend(overtaken(users, map));
@@ -192,6 +192,27 @@ fn overtaken(users: Users, map: &Map) -> Vec<Schedule> {
     events.chunks(EVENTS).map(schedule).collect()
 }
 
+/// A single user's change is made, and its login refused: in each of the last turns of the connection that makes it. And once
+/// more while another rotation comes and goes before the password could be taken back.
+fn refused(map: &Map) -> Schedule {
+    let turns = map.steps[&(Users::Single, SET)].turns[0];
+    let event = |turn| {
+        let after = |deed| Fault::Meanwhile(Moment::AfterTurn(1, turn), deed);
+        [
+            Event::At(SET, vec![after(Deed::Garble)]),
+            Event::At(SET, vec![after(Deed::Undo), after(Deed::Overtake)]),
+        ]
+    };
+    Schedule {
+        users: Users::Single,
+        earlier: 0,
+        begun: 0,
+        events: (turns.saturating_sub(LAST)..=turns)
+            .flat_map(event)
+            .collect(),
+    }
+}
+
 /// The faults of one step.
 fn faults(of: &Boundaries, all: &[Message], step: usize) -> Vec<Fault> {
     let mut faults = CONDITIONS.map(Fault::Throughout).to_vec();
@@ -257,6 +278,8 @@ fn place(message: &Message, all: &[Message]) -> usize {
 const SERVERS: [Deed; 3] = [Deed::Restart, Deed::Crash, Deed::EndSessions];
 /// The steps that change something: what an operator does in their turns is another story each time.
 const CHANGES: [usize; 2] = [SET, FINISH];
+/// The change is made in one of so many turns before the last.
+const LAST: usize = 2;
 /// So many in a schedule: each begins with a new secret, and has to end well.
 const EVENTS: usize = 12;
 /// So many messages each step has at least, and so many connections.
