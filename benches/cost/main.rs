@@ -1,7 +1,8 @@
 //! What a rotation costs, as a table: time, memory, calls, connections, size; beside each figure what it may be.
 //!
 //! ```text
-//! cargo bench
+//! cargo bench                                        the program, built here
+//! cargo bench -- /opt/releases/1.0/bootstrap         this one: to compare two, run both on a machine that does nothing else
 //! ```
 //!
 //! Nothing is kept, and a figure over its budget fails nothing: it is marked.
@@ -9,6 +10,7 @@
 #![expect(clippy::print_stdout, reason = "a table is there to be read")]
 
 mod alternating;
+mod outage;
 mod share;
 mod table;
 
@@ -16,25 +18,31 @@ use std::process::Command;
 use std::time::Duration;
 
 use testbed::world::STEPS;
-use testbed::{Cost, Error, Result, World};
+use testbed::{Cost, Error, Fault, Result, World};
 
 use self::share::Share;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let world = World::builder(FUNCTION).start().await?;
-    let (cold, warm) = rotations(&world, std::slice::from_ref(&world.role)).await?;
+    let given = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let program = given.as_deref().unwrap_or(FUNCTION);
+    let world = World::builder(program).start().await?;
+    let roles = [world.role.clone()];
+    let (cold, warm) = rotations(&world, &roles).await?;
     times("single user", SINGLE_USER, &cold, &warm);
-    at_a_share().await?;
-    traffic(SINGLE_USER, &cold);
+    at_a_share(program).await?;
+    traffic(&world, &roles, SINGLE_USER).await?;
+    println!();
+    table::head(&["from the change to the label's move, ms"]);
+    outage::measure(program).await?;
     world.finish().await?;
 
-    let (world, roles) = alternating::start(World::builder(FUNCTION)).await?;
+    let (world, roles) = alternating::start(World::builder(program)).await?;
     let (cold, warm) = rotations(&world, &roles).await?;
     println!();
     times("alternating users", ALTERNATING_USERS, &cold, &warm);
-    traffic(ALTERNATING_USERS, &cold);
-    sizes()?;
+    traffic(&world, &roles, ALTERNATING_USERS).await?;
+    sizes(program)?;
     world.finish().await
 }
 
@@ -52,28 +60,31 @@ async fn rotations(world: &World, roles: &[String]) -> Result<(Vec<Run>, Vec<Run
 }
 
 /// What a strategy's rotation may cost: CPU of a cold and of a warm one, in ms; calls that wait for one another and
-/// connections, in each step. No budget was agreed on for the CPU of alternating users.
+/// connections and round trips of statements, in each step. No budget was agreed on for the CPU of alternating users.
 #[derive(Clone, Copy)]
 struct Budget {
     cold: Option<f64>,
     warm: Option<f64>,
     depth: [usize; 4],
     connections: [usize; 4],
+    statements: [usize; 4],
 }
 
 const SINGLE_USER: Budget = Budget {
     cold: Some(30.0),
     warm: Some(12.0),
-    depth: [2, 1, 1, 2],
-    connections: [0, 1, 1, 1],
+    depth: [3, 2, 1, 2],
+    connections: [0, 2, 1, 0],
+    statements: [0, 2, 1, 0],
 };
 
-/// One connection and one call more: the superuser's, and its secret.
+/// One call more, for the superuser's secret. The connections are the superuser's and that of the credential in use.
 const ALTERNATING_USERS: Budget = Budget {
     cold: None,
     warm: None,
-    depth: [2, 2, 1, 2],
-    connections: [0, 2, 1, 1],
+    depth: [3, 3, 1, 2],
+    connections: [0, 2, 1, 0],
+    statements: [0, 3, 1, 0],
 };
 
 /// One rotation, measured.
@@ -150,6 +161,16 @@ impl Step {
     }
 }
 
+/// The turns that a connection takes without a statement: finishSecret's, in a process that has not seen the version log in.
+async fn bare(world: &World) -> Result<usize> {
+    let token = world.begun(3).await?;
+    world.function.kill().await;
+    world.db.forget();
+    world.step("finishSecret", &token).await.success()?;
+    world.secrets.tidy(&world.secret).await?;
+    Ok(world.db.turns().iter().sum())
+}
+
 fn times(strategy: &str, budget: Budget, cold: &[Run], warm: &[Run]) {
     println!(
         "Medians of {RUNS} rotations, {strategy}; in brackets where the middle eight of ten lie.\n"
@@ -199,8 +220,8 @@ fn times(strategy: &str, budget: Budget, cold: &[Run], warm: &[Run]) {
 }
 
 /// The cold rotation again, as a function of 128 MB would have it.
-async fn at_a_share() -> Result<()> {
-    let share = Share::new(FUNCTION)?;
+async fn at_a_share(program: &str) -> Result<()> {
+    let share = Share::new(program)?;
     let world = World::builder(share.program()).start().await?;
     let mut runs = Vec::new();
     for _ in 0..RUNS_AT_A_SHARE {
@@ -217,9 +238,17 @@ async fn at_a_share() -> Result<()> {
     world.finish().await
 }
 
-/// Calls that wait for nothing may miss each other, and TLS's tickets may part what is sent together: the least of all
-/// runs is what is needed. Whatever the server counts, the most.
-fn traffic(budget: Budget, runs: &[Run]) {
+/// What passes between the servers and a new process. Each call takes so long that those that wait for nothing meet; TLS's
+/// tickets may part what is sent together: the least of all runs is what is needed. Whatever the server counts, the most.
+async fn traffic(world: &World, roles: &[String], budget: Budget) -> Result<()> {
+    world.api.answer("*", 1.., Fault::Delay(LONG_ENOUGH));
+    let mut runs = Vec::new();
+    for _ in 0..RUNS_OF_TRAFFIC {
+        world.function.kill().await;
+        runs.push(Run::of(world, roles).await?);
+    }
+    world.api.heal();
+    let bare = bare(world).await?;
     let each = |pick: &dyn Fn(&mut dyn Iterator<Item = usize>) -> Option<usize>,
                 of: &dyn Fn(&Step) -> usize| {
         [0, 1, 2, 3].map(|at| {
@@ -232,8 +261,6 @@ fn traffic(budget: Budget, runs: &[Run]) {
     );
     let connections = each(&most, &|step| step.connections);
     let turns = each(&least, &|step| step.turns);
-    // finishSecret logs in and says goodbye: what a connection takes without a statement.
-    let [.., bare] = turns;
     let mut statements = turns;
     for (count, connections) in statements.iter_mut().zip(connections) {
         *count = count.saturating_sub(bare * connections);
@@ -259,17 +286,18 @@ fn traffic(budget: Budget, runs: &[Run]) {
     table::counts(
         "… round trips of statements",
         statements,
-        Some([0, 2, 2, 0]),
+        Some(budget.statements),
     );
+    Ok(())
 }
 
 /// What is uploaded: the program, alone in a zip, named as Lambda wants it.
-fn sizes() -> Result<()> {
+fn sizes(program: &str) -> Result<()> {
     let failed =
         |what: &'static str| move |error: std::io::Error| Error::new(format!("{what}: {error}"));
     let folder = tempfile::tempdir().map_err(failed("no temporary folder"))?;
-    let program = folder.path().join("bootstrap");
-    let bytes = std::fs::copy(FUNCTION, &program).map_err(failed("could not copy the program"))?;
+    let copy = folder.path().join("bootstrap");
+    let bytes = std::fs::copy(program, &copy).map_err(failed("could not copy the program"))?;
     let zipped = Command::new("python3")
         .args(["-m", "zipfile", "-c", "function.zip", "bootstrap"])
         .current_dir(folder.path())
@@ -289,4 +317,6 @@ fn sizes() -> Result<()> {
 const FUNCTION: &str = env!("CARGO_BIN_EXE_db-rotation");
 
 const RUNS: usize = 30;
+const RUNS_OF_TRAFFIC: usize = 3;
+const LONG_ENOUGH: Duration = Duration::from_millis(20);
 const RUNS_AT_A_SHARE: usize = 15;

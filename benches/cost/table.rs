@@ -24,6 +24,13 @@ pub(crate) fn cost(what: &str, costs: &[Cost], budget: Option<(f64, Option<f64>)
     );
 }
 
+/// How long something takes, and how many milliseconds it may.
+pub(crate) fn time(what: &str, spans: &[Duration], budget: Option<f64>) {
+    let spread = Spread::of(spans.iter().copied().map(milliseconds));
+    let budget = budget.map(|most| judged(spread.median <= most, &format!("{most} ms")));
+    row(what, &[spread.to_string()], budget);
+}
+
 /// How often something happens in each step, and how often it may.
 pub(crate) fn counts(what: &str, counts: [usize; 4], budget: Option<[usize; 4]>) {
     let budget = budget.map(|most| {
@@ -57,7 +64,7 @@ fn row(what: &str, figures: &[String], budget: Option<String>) {
     let budget = budget.unwrap_or_default();
     println!(
         "{}",
-        format!("{what:<30}{figures:<FIGURES$}{budget}").trim_end()
+        format!("{what:<46}{figures:<FIGURES$}{budget}").trim_end()
     );
 }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 use super::port::Port;
 use super::turn::{Deed, When};
 use super::wire::relay;
-use crate::background::Ongoing;
+use crate::background::{Ongoing, pause};
 use crate::error::Result;
 use crate::postgres::Postgres;
 
@@ -59,6 +60,7 @@ struct State {
     /// The client's turns on each connection.
     turns: Vec<usize>,
     deeds: Vec<Deed>,
+    latency: Duration,
 }
 
 impl DbGate {
@@ -90,6 +92,11 @@ impl DbGate {
     /// Breaks every connection for which there is no other rule.
     pub fn every(&self, fault: DbFault) {
         self.inner.state.lock().faults.insert(0, fault);
+    }
+
+    /// Makes every turn of the client's take so much longer, as a network's latency does.
+    pub fn slow_down(&self, latency: Duration) {
+        self.inner.state.lock().latency = latency;
     }
 
     /// Does something before the client's k-th turn on the `nth` connection from now on reaches the server; it waits.
@@ -188,6 +195,10 @@ impl Inner {
 
     /// Does what a test wants done at this moment.
     pub(super) async fn reached(&self, connection: usize, turn: usize, when: When) {
+        let latency = self.state.lock().latency;
+        if when == When::Spoken && !latency.is_zero() {
+            pause(latency).await;
+        }
         let due: Vec<_> = self
             .state
             .lock()
