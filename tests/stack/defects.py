@@ -270,6 +270,7 @@ DEFECTS = [
     ("let the key's policy lock the account out", add("Resources", "SecretsKey", "Properties", "BypassPolicyLockoutSafetyCheck", value=True), "snapshots"),
     ("turn the alarm's actions off", add("Resources", "RotationFailureAlarm", "Properties", "ActionsEnabled", value=False), "snapshots"),
     ("disable the rule for events", add("Resources", "RotationEvents", "Properties", "State", value="DISABLED"), "snapshots"),
+    ("let any rule pass events on", lambda t: properties(t, "RotationEventsRole")["AssumeRolePolicyDocument"]["Statement"][0].pop("Condition"), "grants"),
     ("send logs of a lesser class", add("Resources", "RotationLogGroup", "Properties", "LogGroupClass", value="INFREQUENT_ACCESS"), "snapshots"),
     ("subscribe somebody else", lambda t: properties(t, "AlarmTopic")["Subscription"].append({"Protocol": "https", "Endpoint": "https://example.com"}), "snapshots"),
     ("attach the application's policy to a user", add("Resources", "ApplicationPolicy", "Properties", "Users", value=["somebody"]), "snapshots"),

@@ -8,6 +8,7 @@ DUBLIN_KEY = HERE_KEY.replace("us-east-1", "eu-west-1")
 EXISTING_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:ours/app-AbCdEf"
 SUPERUSER_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:ours/admin-GhIjKl"
 MANAGED_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:rds!cluster-0c0c0c0c-1111-2222-3333-444444444444-JkLmNo"
+BUS = "arn:aws:events:us-east-1:111122223333:event-bus/rotations"
 TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
 NAME = "cloud-optimizer-dev-db-rotation"
 ADMIN = "arn:aws:iam::111122223333:role/secrets-admin"
@@ -28,7 +29,7 @@ EVENTS = PLAIN | {"AlarmTopicArn": TOPIC, "NotifyOnRotationEvents": "true"}
 GROUPS = {name: value for name, value in ENDPOINT.items() if name != "DatabaseSecurityGroupId"} | {
     "FunctionSecurityGroupIds": "sg-0123456789abcdef1,sg-0123456789abcdef2",
 }
-OTHERS = PLAIN | {"RotateOtherSecrets": "true", "OtherSecretKeyArns": f"{OTHER_KEY},{SUPERUSER_KEY}"}
+OTHERS = PLAIN | {"RotationEventBusArn": BUS, "RotateOtherSecrets": "true", "OtherSecretKeyArns": f"{OTHER_KEY},{SUPERUSER_KEY}"}
 AUDIT = PLAIN | {"Audit": "true", "AuditMaxAgeDays": 60, "AuditRequiredTags": "Owner,Cost Center", "AuditTag": "Team=payments", "AlarmTopicArn": TOPIC}
 SETTINGS = PLAIN | {
     "FunctionName": "rotate-postgresql",
@@ -72,6 +73,7 @@ EVERYTHING = PRODUCTION | EXISTING | ENDPOINT | REPLICAS | {
     "RotationScheduleExpression": "cron(0 4 ? * SUN *)",
     "RotationDuration": "3h",
     "NotifyOnRotationEvents": "true",
+    "RotationEventBusArn": BUS,
     "CheckOverdueRotations": "true",
     "LogRetentionDays": "3653",
     "ApplicationRoleFor": "ecs-tasks.amazonaws.com",
@@ -114,6 +116,7 @@ SCENARIOS = {
         "AlarmTopicArn": TOPIC,
         "NotifyOnRotationEvents": "true",
     },
+    "bus": PLAIN | {"RotationEventBusArn": BUS, "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/bound"},
     "existing-alternating": {"ExistingSecretArn": EXISTING_SECRET, "SuperuserSecretArn": MANAGED_SECRET, "Tracing": "Active"},
     "existing-superusers-key": {
         "ExistingSecretArn": EXISTING_SECRET,
@@ -135,12 +138,13 @@ SCENARIOS = {
         "ReadByVersionId": "true",
         "AdminRoleArn": ADMIN,
     },
-    "existing-guarded": {"ExistingSecretArn": EXISTING_SECRET, "LogRetentionDays": "365", "AdminRoleArn": ADMIN},
+    "existing-guarded": {"ExistingSecretArn": EXISTING_SECRET, "RotationEventBusArn": BUS, "LogRetentionDays": "365", "AdminRoleArn": ADMIN},
     "rotating": PLAIN | {
         "EnableRotation": "true",
         "RotationDuration": "3h",
         "ReadByVersionId": "true",
         "AlarmEmail": "on-call@example.com",
+        "RotationEventBusArn": BUS,
     },
     "groups": GROUPS,
     "others": OTHERS,
@@ -264,6 +268,7 @@ REFUSED = [
     ({"FunctionSecurityGroupIds": "sg-0123456789abcdef1"}, "AWholeVpcOrNone"),
     ({"AlarmEmail": "on-call"}, "AlarmEmail"),
     ({"AlarmTopicArn": "on-call"}, "AlarmTopicArn"),
+    ({"RotationEventBusArn": TOPIC}, "RotationEventBusArn"),
     ({"ApplicationRoleFor": "s3.amazonaws.com"}, "ApplicationRoleFor"),
     ({"AdminRoleArn": "arn:aws:iam::111122223333:user/me"}, "AdminRoleArn"),
     ({"ReplicaKeyArn": "eu-central-1"}, "ReplicaKeyArn"),
