@@ -10,7 +10,12 @@ use testbed::{Alternating, Superuser, TestResult, World};
 use super::world;
 
 /// One step, as AWS's function does it: the value as Python's `json.dumps` writes it, the password as text.
-async fn theirs(world: &World, superuser: Option<&Alternating>, step: &str, token: &str) -> TestResult {
+async fn theirs(
+    world: &World,
+    superuser: Option<&Alternating>,
+    step: &str,
+    token: &str,
+) -> TestResult {
     match step {
         "createSecret" => {
             let text = world.text("AWSCURRENT").await?;
@@ -33,23 +38,36 @@ async fn theirs(world: &World, superuser: Option<&Alternating>, step: &str, toke
             let (role, password) = world.credentials("AWSPENDING").await?;
             let postgres = &world.postgres;
             let Some(pair) = superuser else {
-                let session = postgres.login(&current, &current_password, &world.database).await?;
-                session.run(&format!("ALTER USER {role} WITH PASSWORD '{password}'")).await?;
+                let session = postgres
+                    .login(&current, &current_password, &world.database)
+                    .await?;
+                session
+                    .run(&format!("ALTER USER {role} WITH PASSWORD '{password}'"))
+                    .await?;
                 return Ok(());
             };
             let login = (&pair.superuser_role, &pair.superuser_password);
             let session = postgres.login(login.0, login.1, &world.database).await?;
             let found = format!("SELECT 1 FROM pg_roles WHERE rolname = '{role}'");
             if session.run(&found).await?.is_empty() {
-                session.run(&format!("CREATE ROLE {role} WITH LOGIN PASSWORD '{password}'")).await?;
+                session
+                    .run(&format!(
+                        "CREATE ROLE {role} WITH LOGIN PASSWORD '{password}'"
+                    ))
+                    .await?;
                 session.run(&format!("GRANT {current} TO {role}")).await?;
             } else {
-                session.run(&format!("ALTER USER {role} WITH PASSWORD '{password}'")).await?;
+                session
+                    .run(&format!("ALTER USER {role} WITH PASSWORD '{password}'"))
+                    .await?;
             }
         }
         "testSecret" => assert!(world.version_logs_in("AWSPENDING").await?),
         _ => {
-            world.secrets.move_label(&world.secret, "AWSCURRENT", token).await?;
+            world
+                .secrets
+                .move_label(&world.secret, "AWSCURRENT", token)
+                .await?;
             world.secrets.tidy(&world.secret).await?;
         }
     }
@@ -90,8 +108,8 @@ async fn rotate_half(world: &World, superuser: Option<&Alternating>, done: usize
 }
 
 #[tokio::test]
-async fn c4_a_rotation_of_one_user_that_awss_function_began_is_completed_and_given_back() -> TestResult
-{
+async fn c4_a_rotation_of_one_user_that_awss_function_began_is_completed_and_given_back()
+-> TestResult {
     for done in 1..=3 {
         let world = world().plaintext_at_the_server().start().await?;
         rotate_theirs(&world, None).await?;
@@ -129,36 +147,51 @@ async fn c4_a_rotation_of_two_users_that_awss_function_began_is_completed_and_gi
 }
 
 #[tokio::test]
-async fn c26_a_clone_that_awss_function_made_is_brought_level_and_what_it_owns_is_named() -> TestResult
-{
+async fn c26_a_clone_that_awss_function_made_is_brought_level_and_what_it_owns_is_named()
+-> TestResult {
     let it = world().plaintext_at_the_server();
     let it = it.alternating_by(Superuser::Full).await?;
     let (original, clone, postgres) = (&it.world.role, it.clone_role(), &it.world.postgres);
     let schema = testbed::unique("made");
     let limits = format!("ALTER ROLE {original} CONNECTION LIMIT 7");
     postgres.admin(&limits).await?;
-    postgres.admin(&format!("CREATE SCHEMA {schema} AUTHORIZATION {original}")).await?;
+    postgres
+        .admin(&format!("CREATE SCHEMA {schema} AUTHORIZATION {original}"))
+        .await?;
     rotate_theirs(&it.world, Some(&it)).await?;
     let (role, password) = it.current().await?;
     assert_eq!(role, clone);
     let session = postgres.login(&role, &password, "postgres").await?;
     session.run(&format!("CREATE TABLE {schema}.t ()")).await?;
     let owner = format!("SELECT tableowner FROM pg_tables WHERE schemaname = '{schema}'");
-    assert_eq!(postgres.value(&owner).await?, Some(clone.clone()), "as AWS's function leaves it");
+    assert_eq!(
+        postgres.value(&owner).await?,
+        Some(clone.clone()),
+        "as AWS's function leaves it"
+    );
     drop(session);
 
     let rotation = it.world.rotate().await?;
     let warnings = rotation.steps[1].1.warnings();
-    let warning = warnings.iter().find(|line| line.contains("REASSIGN OWNED BY"));
+    let warning = warnings
+        .iter()
+        .find(|line| line.contains("REASSIGN OWNED BY"));
     let warning: Value = serde_json::from_str(warning.unwrap())?;
-    postgres.admin(warning["statement"].as_str().unwrap()).await?;
+    postgres
+        .admin(warning["statement"].as_str().unwrap())
+        .await?;
     assert_eq!(postgres.value(&owner).await?, Some(original.clone()));
     it.world.rotate().await?;
     let (role, password) = it.current().await?;
     assert_eq!(role, clone);
     let session = postgres.login(&role, &password, "postgres").await?;
     session.run(&format!("CREATE TABLE {schema}.u ()")).await?;
-    assert_eq!(postgres.value(&format!("{owner} AND tablename = 'u'")).await?, Some(original.clone()));
+    assert_eq!(
+        postgres
+            .value(&format!("{owner} AND tablename = 'u'"))
+            .await?,
+        Some(original.clone())
+    );
     let limit = format!("SELECT rolconnlimit FROM pg_roles WHERE rolname = '{clone}'");
     assert_eq!(postgres.value(&limit).await?.as_deref(), Some("7"));
     it.world.finish().await?;
