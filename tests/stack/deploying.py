@@ -75,7 +75,7 @@ def policy(template):
                 "Effect": "Allow",
                 "Action": ["iam:PassRole"],
                 "Resource": [f"arn:aws:iam::*:role/{STACK}-*"],
-                "Condition": {"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}},
+                "Condition": {"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "events.amazonaws.com", "lambda.amazonaws.com"]}},
             },
             *(
                 {
@@ -86,6 +86,13 @@ def policy(template):
                 }
                 for service, (sid, names) in NAMED.items()
             ),
+            # ops/rotation, after a deployment and before rotation is switched on.
+            {
+                "Sid": "AskItsFunction",
+                "Effect": "Allow",
+                "Action": ["lambda:InvokeFunction"],
+                "Resource": NAMED["lambda:"][1],
+            },
             {
                 "Sid": "MakeTheRest",
                 "Effect": "Allow",

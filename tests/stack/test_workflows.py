@@ -110,6 +110,50 @@ def test_parameters_arrive_as_they_were_written(job, step, end, tmp_path, monkey
     assert arrived == VALUES | {"Environment": stage}
 
 
+@pytest.mark.parametrize(
+    ("job", "rotation", "ready", "deploys", "asks"),
+    [
+        ("dev", "on, every 30 days", True, 0, 0),
+        ("dev", "off", True, 1, 1),
+        ("staging", "off", False, 1, 1),
+        ("production-changes", "on, every 30 days", True, 0, 0),
+        ("production-changes", "off", True, 0, 1),
+        ("production-changes", "off", False, 0, 1),
+    ],
+)
+def test_rotation_is_switched_on_only_where_it_would_succeed(job, rotation, ready, deploys, asks, tmp_path):
+    rotation_stub(tmp_path, rotation, ready)
+    steps = [workflows.script(job, "parameters"), workflows.script(job, "check")]
+    done = run(tmp_path, steps, PARAMETERS="ExistingSecretArn=arn\nDatabasePort=5432", STAGE=job.removesuffix("-changes"))
+    assert (done.returncode == 0) == ready, done.stderr
+    assert "rotates=true" in (tmp_path / "GITHUB_OUTPUT").read_text()
+    told = calls(tmp_path, "sam") if deploys else []
+    assert len(told) == deploys and all(call[-1] == "file://unrotated.yaml" for call in told)
+    assert json.loads((tmp_path / "unrotated.yaml").read_text())["EnableRotation"] == "false"
+    assert [call[0] for call in calls(tmp_path, "rotation")] == ["look", "check"][: 1 + asks]
+
+
+def test_production_begins_without_rotation_where_there_is_no_function_to_ask(tmp_path):
+    rotation_stub(tmp_path, "off", True)
+    script = workflows.script("production-changes", "check").replace("aws cloudformation", "false && aws cloudformation")
+    done = run(tmp_path, [workflows.script("production-changes", "parameters"), script], PARAMETERS="EnableRotation=true", STAGE="production")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "parameters.yaml").read_text())["EnableRotation"] == "false"
+
+
+def rotation_stub(folder, rotation, ready):
+    """An ops/rotation that notes what it is told, says how a secret rotates, and whether it is ready."""
+    (folder / "ops").mkdir()
+    stub = folder / "ops/rotation"
+    stub.write_text(
+        "#!/usr/bin/env python3\nimport json, sys\n"
+        "with open('rotation.calls', 'a') as calls: calls.write(json.dumps(sys.argv[1:]) + '\\n')\n"
+        f"print('ours/app\\n  rotation      {rotation}')\n"
+        f"sys.exit(sys.argv[1] == 'check' and not {ready})\n"
+    )
+    stub.chmod(0o755)
+
+
 def test_what_the_reviewers_read_is_what_is_executed(tmp_path):
     (tmp_path / "sam.says").write_text(f"+ Add  RotationFunction\n\nChangeset created successfully. {CHANGE_SET}\n")
     done = run(tmp_path, [workflows.script("production-changes", "changes")], STAGE="production")

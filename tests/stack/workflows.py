@@ -84,7 +84,9 @@ def stages(root):
         wrong += [] if "actions/download-artifact" in text(job) else [f"deploy: {name} takes something else"]
         executes = "--no-execute-changeset" not in text(job)
         wrong += [f"deploy: {name} executes what nobody has read"] if executes == (name == "production-changes") else []
-        wrong += [f"deploy: {name} is not tried"] if executes != ("ops/rotation" in text(job)) else []
+        wrong += [f"deploy: {name} is not tried"] if executes and 'ops/rotation "$AFTERWARDS"' not in text(job) else []
+        asks = "ops/rotation check" in text(job)
+        wrong += [f"deploy: {name} switches rotation on unasked"] if "sam deploy" in text(job) and not asks else []
     wrong += ["deploy: production makes a change set of its own"] if "sam deploy" in text(jobs.get("production", {})) else []
     return wrong
 
@@ -154,6 +156,7 @@ DEFECTS = [
     ("try the zip on another kind of processor", "deploy.yml", "runs-on: ubuntu-24.04-arm", "runs-on: ubuntu-24.04", "stages"),
     ("try it on another kind in CI", "ci.yml", "runner: ubuntu-24.04-arm", "runner: ubuntu-24.04", "stages"),
     ("never execute what is deployed", "deploy.yml", "cargo run --locked --example rotate -- .aws-sam/build/RotationFunction/bootstrap", "echo", "stages"),
+    ("switch rotation on unasked", "deploy.yml", "            ops/rotation check --stack cloud-optimizer-secrets-manager\n", "", "stages"),
     ("misspell a key", "deploy.yml", "timeout-minutes", "timeout-minute", "schemas"),
     ("need a job that isn't there", "deploy.yml", "needs: build", "needs: bild", "actionlint"),
     ("read a matrix that isn't there", "ci.yml", "matrix.target }}", "matrix.targets }}", "actionlint"),
