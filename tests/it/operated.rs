@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::{Error, Fault, Result, TestResult, World};
 use tokio::sync::Notify;
 
-use super::pages::{OPERATE, alone, block};
+use super::pages::{OPERATE, alone, block, blocks_under};
 use super::world;
 
 #[tokio::test]
@@ -162,6 +162,87 @@ async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test()
         "{said}"
     );
     assert_ne!(world.version("AWSCURRENT").await?, Some(copy));
+    world.finish().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_secret_joins_a_function_and_leaves_it() -> TestResult {
+    let world = world().start().await?;
+    let [joins, leaves] = &blocks_under("A secret joins, a secret leaves")[..] else {
+        panic!("joins, and leaves");
+    };
+    let check = json!({"Step": "checkSecret", "SecretId": world.secret.arn});
+    let ready = world.invoke(&check).await.success()?.to_string();
+    world.api.answer("?", 1, Fault::Status(200, ready));
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:testbed-rotates-by-itself";
+    let function = json!({ "FunctionArn": function }).to_string();
+    world.api.answer("?", 2, Fault::Status(200, function));
+    let begun = begun(&world);
+    let named = format!("secret={}\n", world.secret.name);
+    let commands = format!("{named}{joins}");
+    let service = async {
+        begun.notified().await;
+        world.cancel().await?;
+        rotated(&world, &begun).await
+    };
+    let (said, service) = tokio::join!(world.operator(&commands), service);
+    service?;
+    let said = said?;
+    assert!(
+        said.contains("ready: ") && said.contains("is AWSCURRENT"),
+        "{said}"
+    );
+    world.operator(&format!("{named}{leaves}")).await?;
+    let state = json!({"SecretId": world.secret.arn});
+    let state = world.secrets.call("DescribeSecret", state).await?;
+    assert_ne!(state["RotationEnabled"], json!(true), "{state}");
+    assert!(world.version_logs_in("AWSCURRENT").await?);
+    world.finish().await?;
+    Ok(())
+}
+
+/// One secret stands for those of both regions: nothing here tells regions apart, promotes a replica, or makes one anew. The
+/// function there is a stack, which the proof of the stack is about.
+#[tokio::test]
+async fn a_secret_moves_to_another_region_and_back_with_its_password() -> TestResult {
+    let world = world().start().await?;
+    world.rotate().await?;
+    let [there, _, home] = &blocks_under("A region is lost")[..] else {
+        panic!("there, the function there, and home");
+    };
+    let name = &world.secret.name;
+    let [there, home] = [there, home]
+        .map(|block| block.replace("cloud-optimizer/production/database/credentials", name));
+    let before = world.current().await?;
+    for call in [
+        "StopReplicationToReplica",
+        "DeleteSecret",
+        "ReplicateSecretToRegions",
+    ] {
+        let done = Fault::Status(200, json!({ "ARN": name, "Name": name }).to_string());
+        world.api.answer(call, 1, done);
+    }
+    world.operator(&there).await?;
+    let moved = world.current().await?;
+    assert_eq!(moved["host"], "app.abc123.eu-west-1.rds.amazonaws.com");
+    world.api.forget();
+    let names = there.lines().next().unwrap();
+    world.operator(&format!("{names}\n{home}")).await?;
+    assert_eq!(
+        world.api.operations(),
+        [
+            "CancelRotateSecret",
+            "GetSecretValue",
+            "PutSecretValue",
+            "DeleteSecret",
+            "ReplicateSecretToRegions"
+        ]
+    );
+    let mut back = world.current().await?;
+    assert_eq!(back["host"], "app.abc123.us-east-1.rds.amazonaws.com");
+    back["host"] = before["host"].clone();
+    assert!(back == before, "more than the host has changed");
     world.finish().await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What people read, with the path that they read it at.
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 15] = [
     (
         ".github/CONTRIBUTING.md",
         include_str!("../../.github/CONTRIBUTING.md"),
@@ -21,6 +21,7 @@ const PAGES: [(&str, &str); 14] = [
     ),
     ("docs/contract.md", include_str!("../../docs/contract.md")),
     ("docs/deploy.md", include_str!("../../docs/deploy.md")),
+    ("docs/incidents.md", include_str!("../../docs/incidents.md")),
     ("docs/migrate.md", include_str!("../../docs/migrate.md")),
     ("docs/operate.md", OPERATE),
     ("docs/proof.md", include_str!("../../docs/proof.md")),
@@ -34,8 +35,10 @@ const PAGES: [(&str, &str); 14] = [
 pub(super) const OPERATE: &str = include_str!("../../docs/operate.md");
 
 /// The headings whose blocks of commands operated.rs types.
-const TYPED: [&str; 7] = [
+const TYPED: [&str; 9] = [
+    "A region is lost",
     "A rotation is stuck",
+    "A secret joins, a secret leaves",
     "And back",
     "Before you type",
     "The credential leaked",
@@ -55,7 +58,7 @@ const TYPED_ALONE: [&str; 6] = [
 ];
 
 /// Commands that nothing here can run, by their beginnings, and why.
-const UNTYPED: [(&str, &str); 20] = [
+const UNTYPED: [(&str, &str); 21] = [
     (".ci/run", "this runs in it"),
     (
         "RUSTUP_TOOLCHAIN=",
@@ -65,6 +68,10 @@ const UNTYPED: [(&str, &str); 20] = [
     (
         "aws cloudformation set-stack-policy",
         "moto's CloudFormation makes no secret that a policy could protect",
+    ),
+    (
+        "aws cloudtrail lookup-events",
+        "moto keeps no events; test_runbooks.py has the queries parsed, and run on some",
     ),
     (
         "aws lambda add-permission",
@@ -217,10 +224,15 @@ fn blocks_of(page: &'static str) -> Vec<(&'static str, String)> {
 }
 
 pub(super) fn block(heading: &str) -> String {
-    let found = blocks().find(|(above, _)| *above == heading);
+    blocks_under(heading).swap_remove(0)
+}
+
+/// The blocks of commands under a heading.
+pub(super) fn blocks_under(heading: &str) -> Vec<String> {
+    let under = blocks().filter(|(above, _)| *above == heading);
+    let found: Vec<_> = under.map(|(_, block)| block).collect();
+    assert!(!found.is_empty(), "no commands under {heading}");
     found
-        .unwrap_or_else(|| panic!("no commands under {heading}"))
-        .1
 }
 
 /// The commands of a block, without comments; what goes on in the next line, in quotes or behind a backslash, is one.
