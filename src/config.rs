@@ -1,13 +1,13 @@
 //! The settings, read once at cold start. A value that can't be used stops the start.
 
-mod audit;
+mod audit_policy;
 
 use std::net::IpAddr;
 
 use crate::aws::Authorities;
 use crate::password::PasswordPolicy;
 use crate::postgres::{PasswordTransport, Roots};
-pub(crate) use audit::AuditPolicy;
+pub(crate) use audit_policy::AuditPolicy;
 
 /// Everything that the environment decides: the settings of AWS's `PostgreSQL` rotation functions, and a few of ours.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Config {
         })?;
         let endpoint = endpoint(&lookup)?;
         Ok(Self {
-            audit: audit::audit(&lookup)?,
+            audit: audit_policy::audit_policy(&lookup)?,
             policy: policy(&lookup)?,
             transport: transport(&lookup)?,
             strategy: strategy(&lookup)?,

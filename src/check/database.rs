@@ -4,9 +4,9 @@ mod pair;
 
 use std::time::Duration;
 
+use super::given::Given;
 use super::network;
 use super::report::{Check, Report};
-use super::secret::Given;
 use crate::error::{Error, Kind};
 use crate::login::{Login, Pair};
 use crate::postgres::{DatabaseError, Failure, Level, Server, Session};

@@ -2,9 +2,9 @@
 //! changes nothing: neither a label, nor a value, nor a role (the change itself is rolled back).
 
 mod database;
+mod given;
 mod network;
 mod report;
-mod secret;
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) async fn check_secret(
     let begun = Instant::now();
     let mut report = Report::default();
     report.ok(Check::Settings, settings(rotator.config));
-    let given = secret::read(&mut report, rotator, secret_id, function_arn, deadline).await;
+    let given = given::read(&mut report, rotator, secret_id, function_arn, deadline).await;
     if let Some(given) = &given {
         database::check(&mut report, given).await;
     }

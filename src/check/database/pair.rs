@@ -1,7 +1,7 @@
 //! Alternating users: the superuser, and the role whose turn it is.
 
+use super::super::given::Given;
 use super::super::report::{Check, Report};
-use super::super::secret::Given;
 use super::{MADE, check_login, check_server, rehearse};
 use crate::error::{Error, Kind};
 use crate::login::{Endpoint, Login, Pair};

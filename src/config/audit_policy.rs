@@ -13,7 +13,7 @@ pub(crate) struct AuditPolicy {
     pub tag: Option<(String, String)>,
 }
 
-pub(super) fn audit(
+pub(super) fn audit_policy(
     lookup: &impl Fn(&str) -> Option<String>,
 ) -> Result<AuditPolicy, InvalidSetting> {
     let required_tags = lookup("AUDIT_REQUIRED_TAGS").unwrap_or_default();
@@ -65,7 +65,7 @@ mod tests {
             let set = settings.iter().find(|(set, _)| *set == name);
             set.map(|(_, value)| (*value).to_owned())
         };
-        audit(&lookup).map_err(|error| error.to_string())
+        audit_policy(&lookup).map_err(|error| error.to_string())
     }
 
     #[test]
