@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use testbed::{Function, Postgres, Secret, SecretsManager, Verifier};
+use testbed::{Function, Mark, Postgres, Secret, SecretsManager, Verifier};
 
 use super::scene::Scene;
 use super::schedule::Deed;
@@ -19,6 +19,8 @@ pub(super) struct Hands {
     roles: Vec<String>,
     /// What the server had of a single user's password when the call began.
     before: Option<String>,
+    /// And where the server's log ended.
+    began: Mark,
     killed: Arc<AtomicBool>,
     interfered: Arc<AtomicBool>,
     replaced: Arc<AtomicBool>,
@@ -35,6 +37,7 @@ impl Scene {
             token: token.to_owned(),
             roles: self.own_roles(),
             before: None,
+            began: self.world.postgres.mark(),
             killed: Arc::default(),
             interfered: Arc::default(),
             replaced: Arc::default(),
@@ -103,12 +106,15 @@ impl Hands {
         self.interfered.fetch_or(effect, Ordering::SeqCst);
     }
 
-    /// Replaces what the call has changed a single user's password to; nothing where it has not yet.
+    /// Replaces what the call has changed a single user's password to; nothing where it has not yet, or has seen the new one
+    /// log in: what comes after a call's last look is no business of the call's.
     async fn replaces_change(&self, by: Option<&str>) {
         let [role] = self.roles.as_slice() else {
             return;
         };
-        if self.postgres.verifier(role).await.unwrap() == self.before {
+        let is_unchanged = self.postgres.verifier(role).await.unwrap() == self.before;
+        let is_proven = self.postgres.connections(role, self.began).len() > 1;
+        if is_unchanged || is_proven {
             return;
         }
         let nobodys = || Verifier::Scram.of(role, &testbed::unique("nobodys"));
