@@ -3,13 +3,13 @@
 //! ```text
 //! cargo bench                                        the program, built here
 //! cargo bench -- /opt/releases/1.0/bootstrap         this one: to compare two, run both on a machine that does nothing else
+//! cargo bench -- SINGLE_USER ALTERNATING_USERS       a program for each strategy, such as AWS's functions
 //! ```
 //!
 //! Nothing is kept, and a figure over its budget fails nothing: it is marked.
 
 #![expect(clippy::print_stdout, reason = "a table is there to be read")]
 
-mod alternating;
 mod outage;
 mod share;
 mod table;
@@ -18,14 +18,18 @@ use std::process::Command;
 use std::time::Duration;
 
 use testbed::world::STEPS;
-use testbed::{Cost, Error, Fault, Result, World};
+use testbed::{Cost, Error, Fault, Result, Superuser, World};
 
 use self::share::Share;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let given = std::env::args().skip(1).find(|word| !word.starts_with('-'));
-    let program = given.as_deref().unwrap_or(FUNCTION);
+    let mut given = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'));
+    let single_user = given.next().unwrap_or_else(|| FUNCTION.to_owned());
+    let alternating_users = given.next().unwrap_or_else(|| single_user.clone());
+    let program = single_user.as_str();
     let world = World::builder(program).start().await?;
     let roles = [world.role.clone()];
     let (cold, warm) = rotations(&world, &roles).await?;
@@ -35,15 +39,33 @@ async fn main() -> Result<()> {
     println!();
     table::head(&["from the change to the label's move, ms"]);
     outage::measure(program).await?;
-    world.finish().await?;
+    end(world).await;
 
-    let (world, roles) = alternating::start(World::builder(program)).await?;
+    let it = World::builder(&alternating_users)
+        .alternating_by(Superuser::Full)
+        .await?;
+    let roles = [it.world.role.clone(), it.clone_role(), it.superuser_role];
+    let world = it.world;
     let (cold, warm) = rotations(&world, &roles).await?;
     println!();
     times("alternating users", ALTERNATING_USERS, &cold, &warm);
     traffic(&world, &roles, ALTERNATING_USERS).await?;
     sizes(program)?;
-    world.finish().await
+    end(world).await;
+    Ok(())
+}
+
+/// Says where passwords showed. A program that sends its server the password's text is measured all the same.
+async fn end(world: World) {
+    let found = world.finish().await.err().map(|found| found.to_string());
+    let places: Vec<_> = found.iter().flat_map(|found| found.lines()).collect();
+    if let Some(first) = places.first() {
+        println!();
+        println!(
+            "secrets showed in {} lines, such as:\n{first}",
+            places.len()
+        );
+    }
 }
 
 /// Rotations in new processes, and after each another one in the same.
@@ -235,7 +257,8 @@ async fn at_a_share(program: &str) -> Result<()> {
         share.how()
     );
     world.function.kill().await;
-    world.finish().await
+    end(world).await;
+    Ok(())
 }
 
 /// What passes between the servers and a new process. Each call takes so long that those that wait for nothing meet; TLS's

@@ -37,7 +37,8 @@ pub(crate) async fn measure(function: &str) -> Result<()> {
             table::time(&format!("{what}{slower}"), &outages, budget);
         }
     }
-    world.finish().await
+    crate::end(world).await;
+    Ok(())
 }
 
 /// One rotation's, each step in a new process or all in one.

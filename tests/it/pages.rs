@@ -97,7 +97,10 @@ const UNTYPED: [(&str, &str); 21] = [
     ("envsubst <", "test_doors.py fills the policies in"),
     ("export REGION", "for envsubst"),
     ("gh ", "there is no release yet"),
-    ("git clone", "there is no tag yet"),
+    (
+        "git clone",
+        "there is no tag yet, and others' sources are theirs",
+    ),
     (
         "psql",
         "the servers come without it; giving a role a password by verifier is what verifier.rs is about",
