@@ -25,7 +25,7 @@ const ROTATIONS: usize = 10;
 const OLDEST: [Duration; 2] = [Duration::from_millis(50), Duration::from_mins(5)];
 
 /// How long Secrets Manager is away: longer than the younger of the caches may be kept.
-const CUT_OFF: Duration = Duration::from_millis(500);
+const CUT_OFF: Duration = Duration::from_secs(3);
 
 #[tokio::main]
 async fn main() -> ExitCode {

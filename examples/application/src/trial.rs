@@ -10,8 +10,7 @@ use aws_sdk_secretsmanager::Config;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use native_tls::{Certificate, TlsConnector};
 use postgres_native_tls::MakeTlsConnector;
-use serde_json::json;
-use testbed::{ApiGate, Error, Mark, Postgres, Result, SecretsManager, World, unique};
+use testbed::{ApiGate, Error, Mark, Postgres, Result, World};
 
 use crate::database::{self, Database, Logins};
 
@@ -47,7 +46,7 @@ pub(crate) struct Seen {
 }
 
 /// How many requests go on at the same time, and over how many connections.
-const WORKERS: usize = 4;
+pub(crate) const WORKERS: usize = 4;
 const CONNECTIONS: usize = 3;
 
 /// A real application's would be half an hour: so that each rotation meets many new logins.
@@ -66,7 +65,7 @@ impl Trial {
         let logins = Logins {
             secret_id: world.secret.arn.clone(),
             secrets: database::cache(client(&secrets), oldest).map_err(|error| failed(&error))?,
-            tls: tls(&world.postgres).map_err(|error| failed(&error))?,
+            tls: tls(&world.postgres).map_err(|error| failed(&*error))?,
             longest_life: LONGEST_LIFE,
         };
         let database = Database::new(logins, CONNECTIONS).map_err(|error| failed(&error))?;
@@ -176,30 +175,10 @@ async fn requests(database: Arc<Database>, ends: Arc<AtomicBool>) -> Seen {
 
 async fn world(function: &Path, strategy: Strategy) -> Result<World> {
     let builder = World::builder(function);
-    if strategy == Strategy::SingleUser {
-        return builder.start().await;
+    match strategy {
+        Strategy::SingleUser => builder.start().await,
+        Strategy::AlternatingUsers => Ok(builder.alternating().await?.world),
     }
-    let (postgres, secrets) = (Postgres::shared().await?, SecretsManager::shared().await?);
-    let (superuser, password) = (unique("rotator"), unique("rotator-password"));
-    postgres.create_role(&superuser, &password).await?;
-    postgres
-        .admin(&format!("ALTER ROLE {superuser} SUPERUSER"))
-        .await?;
-    let secret = secrets.create_secret(&unique("superuser"), "{}").await?;
-    let arn = secret.arn.clone();
-    let world = builder
-        .secret(move |value| value["masterarn"] = arn.into())
-        .start()
-        .await?;
-    let value = json!({
-        "engine": "postgres", "host": world.postgres.host(), "port": world.db.port(),
-        "username": superuser, "password": password,
-    });
-    secrets
-        .put_value(&secret, None, &["AWSCURRENT"], &value.to_string())
-        .await?;
-    world.keep_secret(&password);
-    Ok(world)
 }
 
 fn client(gate: &ApiGate) -> aws_sdk_secretsmanager::Client {
@@ -218,8 +197,8 @@ fn client(gate: &ApiGate) -> aws_sdk_secretsmanager::Client {
     aws_sdk_secretsmanager::Client::from_conf(config)
 }
 
-fn tls(postgres: &Postgres) -> std::result::Result<MakeTlsConnector, native_tls::Error> {
-    let authority = Certificate::from_pem(postgres.ca_pem().as_bytes())?;
+fn tls(postgres: &Postgres) -> std::result::Result<MakeTlsConnector, Box<dyn std::error::Error>> {
+    let authority = Certificate::from_pem(&std::fs::read(postgres.ca_pem_path())?)?;
     let connector = TlsConnector::builder()
         .add_root_certificate(authority)
         .build()?;
