@@ -118,7 +118,7 @@ fn length(lookup: &impl Fn(&str) -> Option<String>, default: u16) -> Result<u16,
     let length = text.trim().parse().ok().filter(|n| (1..=4096).contains(n));
     length.ok_or_else(|| InvalidSetting {
         name,
-        problem: format!("{text:?} is no number from 1 to 4096"),
+        problem: format!("{text:?} is not a number from 1 to 4096"),
     })
 }
 
@@ -181,7 +181,7 @@ fn endpoint(lookup: &impl Fn(&str) -> Option<String>) -> Result<Option<String>, 
     let problem = if host("http://").is_some() {
         format!("{url:?} is not encrypted, and leads away from this machine")
     } else {
-        format!("{url:?} is no URL such as https://secretsmanager.eu-west-1.amazonaws.com")
+        format!("{url:?} is not a URL such as https://secretsmanager.eu-west-1.amazonaws.com")
     };
     Err(InvalidSetting { name, problem })
 }

@@ -86,7 +86,7 @@ impl PasswordPolicy {
         }
         if let Some((setting, _)) = kinds.iter().find(|(_, left)| *left == 0) {
             let why = format!(
-                "it leaves none of a kind of character that every password must hold; set {setting} too"
+                "it leaves no character of a kind that every password must contain; set {setting} too"
             );
             return Some(("EXCLUDE_CHARACTERS", why));
         }

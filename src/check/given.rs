@@ -218,8 +218,8 @@ fn check_value(report: &mut Report, subject: &Subject<'_>) {
             report.ok(Check::Current, format!("{login}, {strategy}"));
         }
         Some(key) => {
-            let found = format!("the value of {key} is no TLS mode that is known");
-            let advice = "verify-full is used. To have it said, put verify-full there";
+            let found = format!("the value of {key} is not a known TLS mode");
+            let advice = "verify-full is used. Put verify-full there to say so";
             report.warning(Check::Current, found, advice);
         }
     }

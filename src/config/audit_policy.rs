@@ -36,7 +36,7 @@ fn max_age_days(lookup: &impl Fn(&str) -> Option<String>) -> Result<u32, Invalid
     let days = text.trim().parse().ok().filter(|n| (1..=3650).contains(n));
     days.ok_or_else(|| InvalidSetting {
         name,
-        problem: format!("{text:?} is no number from 1 to 3650"),
+        problem: format!("{text:?} is not a number from 1 to 3650"),
     })
 }
 
@@ -51,7 +51,7 @@ fn tag(
         Some((key, value)) if !key.is_empty() => Ok(Some((key.to_owned(), value.to_owned()))),
         _ => Err(InvalidSetting {
             name,
-            problem: format!("{text:?} is no tag such as Team=payments"),
+            problem: format!("{text:?} is not a tag such as Team=payments"),
         }),
     }
 }

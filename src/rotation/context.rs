@@ -64,7 +64,7 @@ pub(super) async fn admit<'a>(
     };
     let current = SecretDocument::parse(StagingLabel::Current, current)?;
     if let Some(key) = current.unknown_tls {
-        tracing::warn!(key, "not a TLS mode that is known: verify-full is used");
+        tracing::warn!(key, "not a known TLS mode: verify-full is used");
     }
     let pending = pending.map(|value| SecretDocument::parse(StagingLabel::Pending, value));
     Ok(Admitted::Step(Box::new(Context {

@@ -82,7 +82,7 @@ async fn check_sessions(
 ) {
     let role = pair.other(&subject.current.login.credentials.role);
     let Some(usage) = superuser.usage_of(role).await else {
-        report.ok(Check::Sessions, format!("none of {role} is seen"));
+        report.ok(Check::Sessions, format!("no session of {role} is seen"));
         return;
     };
     let error = superuser::in_use(role, &usage);
@@ -110,7 +110,7 @@ async fn check_next_login(report: &mut Report, given: &Given<'_>, connector: &Co
         LoginOutcome::Unknown(DatabaseError { failure, .. }) if is_levelled(&failure) => {
             report.ok(
                 Check::NextLogin,
-                format!("{failure}; the password change mends that"),
+                format!("{failure}; the password change repairs that"),
             );
         }
         LoginOutcome::Refused => report.ok(Check::NextLogin, "the server asks for its password"),
@@ -182,7 +182,7 @@ async fn check_change(
         (Some(names), _) => report.warning(
             Check::Clone,
             format!("the superuser may not copy from {original} to {clone}: {names}"),
-            format!("As an administrator, give {clone} what {original} has of these"),
+            format!("As an administrator, give {clone} the same values as {original}"),
         ),
         (None, Some(objects)) => report.warning(
             Check::Clone,
