@@ -97,10 +97,7 @@ const UNTYPED: [(&str, &str); 21] = [
     ("envsubst <", "test_doors.py fills the policies in"),
     ("export REGION", "for envsubst"),
     ("gh ", "there is no release yet"),
-    (
-        "git clone",
-        "there is no tag yet, and others' sources are theirs",
-    ),
+    ("git clone", "there is no tag yet"),
     (
         "psql",
         "the servers come without it; giving a role a password by verifier is what verifier.rs is about",
