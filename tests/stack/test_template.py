@@ -12,7 +12,7 @@ import checks
 import linters
 from cloudformation import load
 from defects import DEFECTS
-from expected import EXISTING_SECRET, FIELDS, SUPERUSER_SECRET
+from expected import EXISTING_SECRET, FIELDS, RULES, SUPERUSER_SECRET
 
 TEMPLATE = load()
 OTHER_SECRET = EXISTING_SECRET.replace("ours", "theirs")
@@ -25,6 +25,11 @@ CHECKS = checks.CHECKS | linters.CHECKS | {
 WRITTEN = [
     dict.fromkeys(FIELDS["step ended"], "…") | {"message": "step ended"} | ended
     for ended in ({"level": "ERROR", "step": "setSecret"}, {"level": "INFO", "step": "finishSecret"})
+] + [
+    dict.fromkeys(FIELDS["finding"], "…") | {"level": "WARN", "message": "finding", "rule": rule}
+    for rule in RULES
+] + [
+    dict.fromkeys(FIELDS["audit ended"], 0) | {"level": "INFO", "message": "audit ended"}
 ]
 ALL = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "ListSecretVersionIds")
 READING = ("DescribeSecret", "GetSecretValue")
