@@ -20,7 +20,7 @@ def test_the_queries_find_what_the_binary_writes(request):
 def recorded(request, option):
     path = request.config.getoption(option)
     if not path:
-        pytest.fail(f"nothing recorded: `cargo test --test it -- stack::` records, or give a file with {option}")
+        pytest.fail(f"nothing recorded: `cargo test --test stack` records, or give a file with {option}")
     lines = [json.loads(line) for line in pathlib.Path(path).read_text().splitlines() if line.strip()]
     assert lines, f"{path} is empty"
     return lines
