@@ -209,12 +209,19 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => prop::sample::select(&ACCIDENTS[..]),
         1 => prop::sample::select(&OPERATORS[..]),
     ];
-    let overtaken = |nth| Fault::Meanwhile(Moment::BeforeMessage(nth), Deed::Overtake);
+    let overtaken = |(nth, is_answer)| {
+        let moment = if is_answer {
+            Moment::AfterMessage(nth)
+        } else {
+            Moment::BeforeMessage(nth)
+        };
+        Fault::Meanwhile(moment, Deed::Overtake)
+    };
     prop_oneof![
         5 => message.prop_map(|(nth, mishap, lasting)| Fault::Message { nth, mishap, lasting }),
         4 => (1..=2_usize, connection()).prop_map(|(nth, fault)| Fault::Connection { nth, fault }),
         6 => (moment(), deed).prop_map(|(moment, deed)| Fault::Meanwhile(moment, deed)),
-        1 => (0..8_usize).prop_map(overtaken),
+        1 => (0..8_usize, any::<bool>()).prop_map(overtaken),
         1 => prop::sample::select(&CONDITIONS[..]).prop_map(Fault::Throughout),
         1 => (1000..3000_u64).prop_map(Fault::Deadline),
     ]

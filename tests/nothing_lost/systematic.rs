@@ -176,10 +176,13 @@ fn overtaken(users: Users, map: &Map) -> Vec<Schedule> {
         let of = &map.steps[&(users, step)];
         let all = map.messages(users, step);
         let messages = of.messages.iter().map(|message| place(message, all));
+        // A question may be late, and so may its answer, by which what is done next was decided.
+        let messages =
+            messages.flat_map(|nth| [Moment::BeforeMessage(nth), Moment::AfterMessage(nth)]);
         let connections = (1..).zip(&of.turns);
         let turns = connections
             .flat_map(|(nth, turns)| (1..=*turns).map(move |turn| Moment::BeforeTurn(nth, turn)));
-        let moments = messages.map(Moment::BeforeMessage).chain(turns);
+        let moments = messages.chain(turns);
         let faults = moments.map(|moment| Fault::Meanwhile(moment, Deed::Overtake));
         events.extend(faults.map(|fault| Event::At(step, vec![fault])));
     }
