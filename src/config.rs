@@ -96,7 +96,7 @@ impl Config {
 fn policy(lookup: &impl Fn(&str) -> Option<String>) -> Result<PasswordPolicy, InvalidSetting> {
     let default = PasswordPolicy::default();
     let policy = PasswordPolicy {
-        length: length(lookup, default.length)?,
+        length: number(lookup, "PASSWORD_LENGTH", 4096, default.length)?,
         exclude_characters: lookup("EXCLUDE_CHARACTERS").unwrap_or(default.exclude_characters),
         exclude_numbers: boolean(lookup, "EXCLUDE_NUMBERS", false)?,
         exclude_punctuation: boolean(lookup, "EXCLUDE_PUNCTUATION", false)?,
@@ -110,15 +110,19 @@ fn policy(lookup: &impl Fn(&str) -> Option<String>) -> Result<PasswordPolicy, In
     }
 }
 
-fn length(lookup: &impl Fn(&str) -> Option<String>, default: u16) -> Result<u16, InvalidSetting> {
-    let name = "PASSWORD_LENGTH";
+fn number(
+    lookup: &impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    most: u16,
+    default: u16,
+) -> Result<u16, InvalidSetting> {
     let Some(text) = lookup(name) else {
         return Ok(default);
     };
-    let length = text.trim().parse().ok().filter(|n| (1..=4096).contains(n));
-    length.ok_or_else(|| InvalidSetting {
+    let number = text.trim().parse().ok().filter(|n| (1..=most).contains(n));
+    number.ok_or_else(|| InvalidSetting {
         name,
-        problem: format!("{text:?} is not a number from 1 to 4096"),
+        problem: format!("{text:?} is not a number from 1 to {most}"),
     })
 }
 

@@ -70,6 +70,11 @@ fn c8_a_value_that_cannot_be_used_is_named() {
         ("SECRETS_MANAGER_ENDPOINT", "localhost:5000"),
         ("STRATEGY", "multi-user"),
         ("PGSSLROOTCERT", "/nowhere/roots.pem"),
+        ("AUDIT_MAX_AGE_DAYS", "0"),
+        ("AUDIT_MAX_AGE_DAYS", "3651"),
+        ("AUDIT_MAX_AGE_DAYS", "many"),
+        ("AUDIT_TAG", "Team"),
+        ("AUDIT_TAG", "=payments"),
     ] {
         let error = read(&[(name, value)]).unwrap_err();
         assert!(error.contains(name), "{name}={value}: {error}");
