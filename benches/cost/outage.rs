@@ -13,9 +13,9 @@ use testbed::{Error, Fault, Postgres, Result, World};
 use crate::table;
 
 /// Rows for one process and for new ones, without and with a network's latency.
-pub(crate) async fn measure(function: &str) -> Result<()> {
+pub(crate) async fn measure(program: &str) -> Result<()> {
     let cluster = Postgres::options().setting("track_commit_timestamp", "on");
-    let world = World::builder(function).postgres(&cluster.start().await?);
+    let world = World::builder(program).postgres(&cluster.start().await?);
     let world = world.start().await?;
     world.rotate().await?;
     for (latency, budget) in [(Duration::ZERO, 40.0), (LATENCY, 120.0)] {
@@ -37,8 +37,7 @@ pub(crate) async fn measure(function: &str) -> Result<()> {
             table::time(&format!("{what}{slower}"), &outages, budget);
         }
     }
-    crate::end(world).await;
-    Ok(())
+    crate::end(world, program).await
 }
 
 /// One rotation's, each step in a new process or all in one.
