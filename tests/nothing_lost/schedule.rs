@@ -209,19 +209,12 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => prop::sample::select(&ACCIDENTS[..]),
         1 => prop::sample::select(&OPERATORS[..]),
     ];
-    let overtaken = |(nth, is_answer)| {
-        let moment = if is_answer {
-            Moment::AfterMessage(nth)
-        } else {
-            Moment::BeforeMessage(nth)
-        };
-        Fault::Meanwhile(moment, Deed::Overtake)
-    };
+    let overtaken = |moment| Fault::Meanwhile(moment, Deed::Overtake);
     prop_oneof![
         5 => message.prop_map(|(nth, mishap, lasting)| Fault::Message { nth, mishap, lasting }),
         4 => (1..=2_usize, connection()).prop_map(|(nth, fault)| Fault::Connection { nth, fault }),
         6 => (moment(), deed).prop_map(|(moment, deed)| Fault::Meanwhile(moment, deed)),
-        1 => (0..8_usize, any::<bool>()).prop_map(overtaken),
+        1 => message_moment().prop_map(overtaken),
         1 => prop::sample::select(&CONDITIONS[..]).prop_map(Fault::Throughout),
         1 => (1000..3000_u64).prop_map(Fault::Deadline),
     ]
@@ -240,10 +233,17 @@ fn connection() -> impl Strategy<Value = DbFault> {
     ]
 }
 
+/// A question may be late, and so may its answer.
+fn message_moment() -> impl Strategy<Value = Moment> {
+    prop_oneof![
+        (0..8_usize).prop_map(Moment::BeforeMessage),
+        (0..8_usize).prop_map(Moment::AfterMessage),
+    ]
+}
+
 fn moment() -> impl Strategy<Value = Moment> {
     prop_oneof![
-        3 => (0..8_usize).prop_map(Moment::BeforeMessage),
-        3 => (0..8_usize).prop_map(Moment::AfterMessage),
+        6 => message_moment(),
         3 => (1..=2_usize, 1..12_usize).prop_map(|(nth, turn)| Moment::BeforeTurn(nth, turn)),
         3 => (1..=2_usize, 1..12_usize).prop_map(|(nth, turn)| Moment::AfterTurn(nth, turn)),
         2 => (0..80_u64).prop_map(Moment::After),
