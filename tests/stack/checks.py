@@ -251,8 +251,7 @@ def metrics(template):
     """S26, S27: the filters make the expected data of the lines; alarms and dashboard look at metrics that are made."""
     stack = Stack(template, AUDIT)
     made = data(stack, LINES)
-    wrong = [f"{point} is not expected" for point in made if point not in DATA]
-    wrong += [f"{point} is not made" for point in DATA if made.count(point) != DATA.count(point)]
+    wrong = differences(made, DATA)
     transformations = [
         made
         for resource in stack.resources.values()
@@ -304,8 +303,13 @@ def audit_lines(template, recorded):
     wanted = [("Findings", {"rule": line["rule"]}, 1) for line in found]
     wanted += [("NotRotated", {}, 1) for line in found if line["rule"] in ("overdue", "stuck", "too-old")]
     made = data(Stack(template, AUDIT), found)
-    wrong += [f"{point} is not expected" for point in made if point not in wanted]
-    return wrong + [f"{point} is not made as often as it should" for point in wanted if made.count(point) != wanted.count(point)]
+    return wrong + differences(made, wanted)
+
+
+def differences(made, wanted):
+    """The data that are made and not wanted, or wanted and not made as often."""
+    wrong = [f"{point} is not expected" for point in made if point not in wanted]
+    return wrong + [f"{point} is not made as often as wanted" for point in wanted if made.count(point) != wanted.count(point)]
 
 
 def fields(query):
