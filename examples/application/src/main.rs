@@ -24,8 +24,8 @@ const ROTATIONS: usize = 10;
 /// Caches younger than a rotation takes, and as old as they should ever get.
 const OLDEST: [Duration; 2] = [Duration::from_millis(50), Duration::from_mins(5)];
 
-/// How long Secrets Manager is away: longer than the younger of the caches may be kept.
-const CUT_OFF: Duration = Duration::from_secs(3);
+/// How long Secrets Manager is away at least: longer than the younger of the caches may be kept.
+const CUT_OFF: Duration = Duration::from_millis(500);
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! Nobody notices: 50 rotations of each strategy under an application that goes on querying.
 
 use super::*;
-use crate::trial::{Seen, WORKERS};
+use crate::trial::Seen;
 
 /// Half of the rotations of a strategy.
 const HALF: usize = 25;
@@ -57,8 +57,7 @@ async fn what_is_cached_is_served_while_secrets_manager_cannot_be_asked() -> Res
     assert_eq!(Some(&version), current.as_ref());
     let seen = trial.cut_off(CUT_OFF).await?;
     assert_eq!(seen.failed, Vec::<String>::new());
-    // One of each worker's may have begun before. A request now takes as long as the SDK tries to ask again.
-    assert!(seen.requests > WORKERS, "{} requests", seen.requests);
+    assert!(seen.requests > 10, "{} requests", seen.requests);
     trial.rotate(1).await?;
     tokio::time::sleep(2 * young).await;
     assert_ne!(trial.version().await?, version, "it asks again");

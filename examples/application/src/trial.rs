@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_sdk_secretsmanager::Config;
@@ -28,6 +28,8 @@ pub(crate) struct Trial {
     /// The application's way to Secrets Manager, which can be cut.
     secrets: ApiGate,
     strategy: Strategy,
+    /// How many requests there were, in all.
+    made: Arc<AtomicUsize>,
 }
 
 /// What the application saw.
@@ -46,8 +48,10 @@ pub(crate) struct Seen {
 }
 
 /// How many requests go on at the same time, and over how many connections.
-pub(crate) const WORKERS: usize = 4;
+const WORKERS: usize = 4;
 const CONNECTIONS: usize = 3;
+/// So many requests tell something.
+const ENOUGH: usize = 12;
 
 /// A real application's would be half an hour: so that each rotation meets many new logins.
 const LONGEST_LIFE: Duration = Duration::from_millis(100);
@@ -74,6 +78,7 @@ impl Trial {
             database: Arc::new(database),
             secrets,
             strategy,
+            made: Arc::default(),
         })
     }
 
@@ -85,7 +90,13 @@ impl Trial {
         let since = self.world.postgres.mark();
         let ends = Arc::new(AtomicBool::new(false));
         let workers: Vec<_> = (0..WORKERS)
-            .map(|_| tokio::spawn(requests(self.database.clone(), ends.clone())))
+            .map(|_| {
+                tokio::spawn(requests(
+                    self.database.clone(),
+                    self.made.clone(),
+                    ends.clone(),
+                ))
+            })
             .collect();
         let done = deeds.await;
         ends.store(true, Ordering::Relaxed);
@@ -108,11 +119,16 @@ impl Trial {
         Ok(())
     }
 
-    /// What it sees while Secrets Manager can't be asked.
+    /// What it sees while Secrets Manager can't be asked: for so long, and until it has seen enough. A request takes as long as
+    /// the SDK goes on asking.
     pub(crate) async fn cut_off(&self, lasting: Duration) -> Result<Seen> {
         self.secrets.close();
+        let enough = self.made.load(Ordering::Relaxed) + ENOUGH;
         let waiting = async {
             tokio::time::sleep(lasting).await;
+            while self.made.load(Ordering::Relaxed) < enough {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             Ok(())
         };
         let seen = self.while_it_queries(waiting).await?;
@@ -155,7 +171,7 @@ impl Seen {
 }
 
 /// One request after the other, until it is told to end.
-async fn requests(database: Arc<Database>, ends: Arc<AtomicBool>) -> Seen {
+async fn requests(database: Arc<Database>, made: Arc<AtomicUsize>, ends: Arc<AtomicBool>) -> Seen {
     let mut seen = Seen::default();
     while !ends.load(Ordering::Relaxed) {
         let began = Instant::now();
@@ -167,6 +183,7 @@ async fn requests(database: Arc<Database>, ends: Arc<AtomicBool>) -> Seen {
             Err(error) => seen.failed.push(format!("{error:?}")),
         }
         seen.requests += 1;
+        made.fetch_add(1, Ordering::Relaxed);
         seen.slowest = seen.slowest.max(began.elapsed());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
