@@ -85,9 +85,7 @@ impl PasswordPolicy {
             return None;
         }
         if let Some((setting, _)) = kinds.iter().find(|(_, left)| *left == 0) {
-            let why = format!(
-                "it leaves no character of a kind that every password must contain; set {setting} too"
-            );
+            let why = format!("it excludes every character of a required kind; set {setting} too");
             return Some(("EXCLUDE_CHARACTERS", why));
         }
         (usize::from(self.length) < kinds.len()).then(|| {

@@ -124,11 +124,11 @@ async fn check_server(
         report.ok(Check::Server, found);
     }
     if *is_behind_pooler {
-        let found = "the process that answers is not the one that let us in: a pooler or proxy stands in between";
+        let found = "the server process that answers is not the one that accepted the login: a pooler or proxy stands in between";
         let advice = "If it has a list of passwords of its own, give the secret the database's own address as rotation_host (and rotation_port)";
         report.warning(Check::Pooler, found, advice);
     } else {
-        report.ok(Check::Pooler, "no pooler is seen");
+        report.ok(Check::Pooler, "no sign of a pooler");
     }
     Some(server)
 }

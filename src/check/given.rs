@@ -219,7 +219,7 @@ fn check_value(report: &mut Report, subject: &Subject<'_>) {
         }
         Some(key) => {
             let found = format!("the value of {key} is not a known TLS mode");
-            let advice = "verify-full is used. Put verify-full there to say so";
+            let advice = "verify-full is used. Write verify-full there, and this warning goes away";
             report.warning(Check::Current, found, advice);
         }
     }

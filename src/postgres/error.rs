@@ -52,7 +52,7 @@ pub enum Failure {
     #[error("the server asks for the password in clear text")]
     ClearTextAsked,
     /// The server wants another proof than a password, or its SCRAM is not acceptable.
-    #[error("the server and this function share no way to log in")]
+    #[error("the server offers no way to log in that this function supports")]
     AuthenticationUnsupported,
     /// Starting up, shutting down or recovering (57P03).
     #[error("{0}")]

@@ -82,7 +82,10 @@ async fn check_sessions(
 ) {
     let role = pair.other(&subject.current.login.credentials.role);
     let Some(usage) = superuser.usage_of(role).await else {
-        report.ok(Check::Sessions, format!("no session of {role} is seen"));
+        report.ok(
+            Check::Sessions,
+            format!("{role} has no sessions that the superuser can see"),
+        );
         return;
     };
     let error = superuser::in_use(role, &usage);
@@ -182,7 +185,9 @@ async fn check_change(
         (Some(names), _) => report.warning(
             Check::Clone,
             format!("the superuser may not copy from {original} to {clone}: {names}"),
-            format!("As an administrator, give {clone} the same values as {original}"),
+            format!(
+                "As an administrator, give {clone} the same attributes and settings as {original}"
+            ),
         ),
         (None, Some(objects)) => report.warning(
             Check::Clone,
