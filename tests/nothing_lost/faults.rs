@@ -95,7 +95,13 @@ impl Scene {
         messages: &[Message],
         token: &str,
     ) -> Armed {
-        let mut armed = Armed::only(self.hands(token).informed().await);
+        let mut hands = self.hands(token);
+        let replaces =
+            |fault: &Fault| matches!(fault, Fault::Meanwhile(_, Deed::Garble | Deed::Undo));
+        if faults.iter().any(replaces) {
+            hands = hands.informed().await;
+        }
+        let mut armed = Armed::only(hands);
         let is_away = |fault: &Fault| {
             matches!(
                 fault,

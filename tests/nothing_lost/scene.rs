@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use testbed::{Postgres, Row, Secret, SecretsManager, Session, World, unique};
+use testbed::{Postgres, Row, Secret, SecretsManager, World, unique};
 
 use super::schedule::Users;
 
@@ -19,7 +19,6 @@ pub(super) struct Scene {
     pub(super) is_neighbour_used: bool,
     superuser: Secret,
     superuser_password: String,
-    admin: Option<Session>,
 }
 
 impl Scene {
@@ -57,7 +56,6 @@ impl Scene {
             is_neighbour_used: false,
             superuser,
             superuser_password: password,
-            admin: None,
         }
     }
 
@@ -126,17 +124,9 @@ impl Scene {
         self.world.function.kill().await;
     }
 
-    /// Runs statements as the administrator, in a session that is kept as long as the server lets it.
-    pub(super) async fn admin(&mut self, sql: &str) -> Vec<Row> {
-        if let Some(session) = &self.admin
-            && let Ok(rows) = session.run(sql).await
-        {
-            return rows;
-        }
-        let session = self.world.postgres.admin_session("postgres").await.unwrap();
-        let rows = session.run(sql).await.unwrap();
-        self.admin = Some(session);
-        rows
+    /// Runs statements as the administrator.
+    pub(super) async fn admin(&self, sql: &str) -> Vec<Row> {
+        self.world.postgres.admin(sql).await.unwrap()
     }
 
     /// Ends it; what is left in it was looked at before.

@@ -4,7 +4,7 @@
 //! removes their folders.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -120,8 +120,23 @@ impl Server {
 
     /// What the server has written.
     pub(crate) fn log(&self) -> String {
-        let log = std::fs::read(self.log_path()).unwrap_or_default();
+        self.log_from(0)
+    }
+
+    /// The same, from so many bytes on.
+    pub(crate) fn log_from(&self, start: u64) -> String {
+        let mut log = Vec::new();
+        // A log that can't be read says nothing, and whoever asks misses something in it.
+        let _ = File::open(self.log_path()).and_then(|mut file| {
+            file.seek(SeekFrom::Start(start))?;
+            file.read_to_end(&mut log)
+        });
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// How many bytes it has written.
+    pub(crate) fn log_length(&self) -> u64 {
+        std::fs::metadata(self.log_path()).map_or(0, |log| log.len())
     }
 
     /// Empties the log.

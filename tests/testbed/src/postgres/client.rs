@@ -34,9 +34,23 @@ pub struct Refused {
 }
 
 impl Postgres {
-    /// Runs statements as the administrator, through the socket; the rows of all of them.
+    /// Runs statements as the administrator, through the socket; the rows of all of them. The session is kept for the next
+    /// ones, as it was.
     pub async fn admin(&self, sql: &str) -> Result<Vec<Row>> {
-        self.admin_session("postgres").await?.run(sql).await
+        let kept = self.cluster.admin.lock().take();
+        let session = match kept.filter(Session::is_open) {
+            Some(session) => session,
+            None => self.admin_session("postgres").await?,
+        };
+        let rows = session.run(sql).await?;
+        session.run("DISCARD ALL").await?;
+        *self.cluster.admin.lock() = Some(session);
+        Ok(rows)
+    }
+
+    /// Ends the session that `admin` has kept.
+    pub(super) fn hang_up(&self) {
+        drop(self.cluster.admin.lock().take());
     }
 
     /// The first column of the first row.
@@ -163,6 +177,10 @@ fn connector() -> Result<native_tls::TlsConnector> {
 }
 
 impl Session {
+    fn is_open(&self) -> bool {
+        !self.client.is_closed()
+    }
+
     /// Runs statements; the rows of all of them.
     pub async fn run(&self, sql: &str) -> Result<Vec<Row>> {
         let messages = self

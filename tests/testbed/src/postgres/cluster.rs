@@ -69,6 +69,7 @@ pub(super) fn assemble(
     place(&data.join("pg_hba.conf"), hba(&options).as_bytes(), 0o600)?;
     let cluster = Cluster {
         server: Mutex::new(process),
+        admin: Mutex::default(),
         folder,
         bin: server.bin.clone(),
         port: free_port()?.into(),
@@ -85,14 +86,18 @@ pub(super) fn assemble(
 impl Postgres {
     /// Stops the server as an operator does (`fast`: sessions are ended). Its data and port stay.
     pub async fn stop(&self) -> Result<()> {
-        let this = self.clone();
-        blocking(move || this.cluster.server.lock().end(Signal::SIGINT)).await
+        self.end(Signal::SIGINT).await
     }
 
     /// Ends the server as a crash does: nothing is written, sessions are cut.
     pub async fn crash(&self) -> Result<()> {
+        self.end(Signal::SIGQUIT).await
+    }
+
+    async fn end(&self, signal: Signal) -> Result<()> {
+        self.hang_up();
         let this = self.clone();
-        blocking(move || this.cluster.server.lock().end(Signal::SIGQUIT)).await
+        blocking(move || this.cluster.server.lock().end(signal)).await
     }
 
     /// Starts the stopped server again and returns when it answers.
@@ -113,7 +118,10 @@ impl Postgres {
             value.replace('\'', "''")
         ))
         .await?;
-        self.admin("SELECT pg_reload_conf()").await.map(drop)
+        self.admin("SELECT pg_reload_conf()").await?;
+        // Who comes from now on has it; who is there already, in a moment.
+        self.hang_up();
+        Ok(())
     }
 
     /// Starts the server on a port that is free and waits until it answers.

@@ -5,7 +5,7 @@ use crate::error::Result;
 
 /// A place in a log; what comes after it is what a test caused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark(usize);
+pub struct Mark(u64);
 
 /// A session that was let in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Statement {
 impl Postgres {
     /// Where the log ends now.
     pub fn mark(&self) -> Mark {
-        Mark(self.log().len())
+        Mark(self.cluster.server.lock().log_length())
     }
 
     /// Empties the log: a long search would drown in it. Marks made before are worthless from now on.
@@ -59,13 +59,12 @@ impl Postgres {
 
     /// The whole log.
     pub fn log(&self) -> String {
-        self.cluster.server.lock().log()
+        self.log_since(Mark::default())
     }
 
     /// The log from `mark` on.
     pub fn log_since(&self, mark: Mark) -> String {
-        let mut log = self.log();
-        log.split_off(mark.0.min(log.len()))
+        self.cluster.server.lock().log_from(mark.0)
     }
 
     /// The sessions over TCP since `mark`, the testbed's own left out.

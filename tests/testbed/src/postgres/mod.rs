@@ -36,6 +36,8 @@ pub struct Postgres {
 #[derive(Debug)]
 struct Cluster {
     server: Mutex<Server>,
+    /// The administrator's session between two questions.
+    admin: Mutex<Option<Session>>,
     folder: PathBuf,
     bin: PathBuf,
     port: AtomicU16,
