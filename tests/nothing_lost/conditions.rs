@@ -8,7 +8,7 @@ use super::schedule::{Condition, Users};
 
 impl Scene {
     /// Makes it so.
-    pub(super) async fn begin(&mut self, condition: Condition) -> Undo {
+    pub(super) async fn begin(&self, condition: Condition) -> Undo {
         match condition {
             Condition::ApiRefused => self.world.api.close(),
             Condition::DatabaseRefused => self.world.db.close(),
@@ -42,7 +42,7 @@ impl Scene {
     ///
     /// # Errors
     /// Somebody was touched who may not be.
-    pub(super) async fn cease(&mut self, condition: Condition, undo: Undo) -> Result<(), Broken> {
+    pub(super) async fn cease(&self, condition: Condition, undo: Undo) -> Result<(), Broken> {
         match condition {
             Condition::ApiRefused => self.world.api.open().await.unwrap(),
             Condition::DatabaseRefused => self.world.db.open().await.unwrap(),
@@ -76,7 +76,7 @@ impl Scene {
     }
 
     /// A role with the clone's name, unless there is one.
-    async fn estrange_clone(&mut self) -> Undo {
+    async fn estrange_clone(&self) -> Undo {
         let stranger = format!("{}_clone", self.world.role);
         if self.state_of(&stranger).await.is_some() {
             return Undo::Nothing;
@@ -88,7 +88,7 @@ impl Scene {
     }
 
     /// All that a role is, in short; none where there is no such role.
-    async fn state_of(&mut self, role: &str) -> Option<String> {
+    async fn state_of(&self, role: &str) -> Option<String> {
         let state = format!(
             "SELECT md5(a::text || (SELECT count(*) FROM pg_auth_members WHERE a.oid IN (member, roleid)) \
              || (SELECT count(*) FROM pg_db_role_setting WHERE setrole = a.oid)) FROM pg_authid a WHERE rolname = '{role}'"
@@ -97,7 +97,7 @@ impl Scene {
         rows.first().map(|row| row.texts().concat())
     }
 
-    async fn estrange(&mut self) -> Undo {
+    async fn estrange(&self) -> Undo {
         let current = self.world.current().await.unwrap();
         let role = current["username"].as_str().unwrap().to_owned();
         let postgres = &self.world.postgres;
@@ -107,7 +107,7 @@ impl Scene {
         Undo::Reconcile { role, mine, own }
     }
 
-    async fn existing_roles(&mut self) -> Vec<String> {
+    async fn existing_roles(&self) -> Vec<String> {
         let mut roles = self.own_roles();
         if self.users == Users::Alternating {
             let clone = roles[1].clone();

@@ -89,19 +89,8 @@ impl Armed {
 
 impl Scene {
     /// Puts faults into effect for a step whose messages are these.
-    pub(super) async fn arm(
-        &mut self,
-        faults: &[Fault],
-        messages: &[Message],
-        token: &str,
-    ) -> Armed {
-        let mut hands = self.hands(token);
-        let replaces =
-            |fault: &Fault| matches!(fault, Fault::Meanwhile(_, Deed::Garble | Deed::Undo));
-        if faults.iter().any(replaces) {
-            hands = hands.informed().await;
-        }
-        let mut armed = Armed::only(hands);
+    pub(super) async fn arm(&self, faults: &[Fault], messages: &[Message], token: &str) -> Armed {
+        let mut armed = Armed::only(self.hands(token).informed().await);
         let is_away = |fault: &Fault| {
             matches!(
                 fault,
@@ -170,7 +159,7 @@ impl Scene {
     ///
     /// # Errors
     /// Somebody was touched who may not be.
-    pub(super) async fn disarm(&mut self, armed: Armed) -> Result<(), Broken> {
+    pub(super) async fn disarm(&self, armed: Armed) -> Result<(), Broken> {
         self.world.api.heal();
         self.world.db.heal();
         for (condition, undo) in armed.conditions.into_iter().rev() {

@@ -38,19 +38,15 @@ impl Postgres {
     /// ones, as it was.
     pub async fn admin(&self, sql: &str) -> Result<Vec<Row>> {
         let kept = self.cluster.admin.lock().take();
-        let session = match kept.filter(Session::is_open) {
+        let session = match kept.filter(|session| !session.client.is_closed()) {
             Some(session) => session,
             None => self.admin_session("postgres").await?,
         };
         let rows = session.run(sql).await?;
-        session.run("DISCARD ALL").await?;
-        *self.cluster.admin.lock() = Some(session);
+        if session.run("DISCARD ALL").await.is_ok() {
+            *self.cluster.admin.lock() = Some(session);
+        }
         Ok(rows)
-    }
-
-    /// Ends the session that `admin` has kept.
-    pub(super) fn hang_up(&self) {
-        drop(self.cluster.admin.lock().take());
     }
 
     /// The first column of the first row.
@@ -177,10 +173,6 @@ fn connector() -> Result<native_tls::TlsConnector> {
 }
 
 impl Session {
-    fn is_open(&self) -> bool {
-        !self.client.is_closed()
-    }
-
     /// Runs statements; the rows of all of them.
     pub async fn run(&self, sql: &str) -> Result<Vec<Row>> {
         let messages = self

@@ -86,18 +86,14 @@ pub(super) fn assemble(
 impl Postgres {
     /// Stops the server as an operator does (`fast`: sessions are ended). Its data and port stay.
     pub async fn stop(&self) -> Result<()> {
-        self.end(Signal::SIGINT).await
+        let this = self.clone();
+        blocking(move || this.cluster.server.lock().end(Signal::SIGINT)).await
     }
 
     /// Ends the server as a crash does: nothing is written, sessions are cut.
     pub async fn crash(&self) -> Result<()> {
-        self.end(Signal::SIGQUIT).await
-    }
-
-    async fn end(&self, signal: Signal) -> Result<()> {
-        self.hang_up();
         let this = self.clone();
-        blocking(move || this.cluster.server.lock().end(signal)).await
+        blocking(move || this.cluster.server.lock().end(Signal::SIGQUIT)).await
     }
 
     /// Starts the stopped server again and returns when it answers.
@@ -120,7 +116,7 @@ impl Postgres {
         .await?;
         self.admin("SELECT pg_reload_conf()").await?;
         // Who comes from now on has it; who is there already, in a moment.
-        self.hang_up();
+        self.cluster.admin.lock().take();
         Ok(())
     }
 

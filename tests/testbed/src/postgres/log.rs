@@ -59,7 +59,7 @@ impl Postgres {
 
     /// The whole log.
     pub fn log(&self) -> String {
-        self.log_since(Mark::default())
+        self.cluster.server.lock().log()
     }
 
     /// The log from `mark` on.
