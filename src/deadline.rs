@@ -23,8 +23,7 @@ impl Deadline {
     /// The end of an invocation that Lambda lets run for `time_left`, less what it takes to close sessions and to answer:
     /// Lambda's own "Task timed out" says nothing.
     pub(crate) fn of_invocation(time_left: Duration) -> Self {
-        let reserve = RESERVE.min(time_left / 2);
-        Self(Instant::now() + time_left.saturating_sub(reserve))
+        Self(Instant::now() + time_left.saturating_sub(reserve(time_left)))
     }
 
     /// The same, but at most `most` from now.
@@ -70,4 +69,19 @@ impl Deadline {
 }
 
 /// What is kept of an invocation's time.
-const RESERVE: Duration = Duration::from_millis(500);
+fn reserve(time_left: Duration) -> Duration {
+    Duration::from_millis(500).min(time_left / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c42_half_a_second_is_kept_to_answer_or_half_of_a_shorter_time() {
+        let kept = [0, 50, 200, 1_000, 30_000]
+            .map(Duration::from_millis)
+            .map(|left| reserve(left).as_millis());
+        assert_eq!(kept, [0, 25, 100, 500, 500]);
+    }
+}
