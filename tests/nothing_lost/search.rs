@@ -1,4 +1,4 @@
-//! The search: many scenes side by side, since most of the time is waiting.
+//! The search: many scenes side by side.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -102,7 +102,8 @@ async fn play_all(
         let (program, map) = (program.to_owned(), Rc::clone(map));
         here.spawn_local(work(program, first.take(), map, jobs, noted, enough))
     };
-    let workers: Vec<_> = (0..SCENES).map(worker).collect();
+    let scenes = if seed.is_some() { COMPUTING } else { WAITING };
+    let workers: Vec<_> = (0..scenes).map(worker).collect();
     here.await;
     for worker in workers {
         let ended = worker.await;
@@ -239,8 +240,9 @@ async fn here(
     LocalSet::new().run_until(play(scene, map, schedule)).await
 }
 
-/// How many scenes there are at once.
-const SCENES: usize = 6;
+/// How many scenes there are at once: random ones compute, those of the list wait.
+const COMPUTING: usize = 8;
+const WAITING: usize = 14;
 /// After so many violations there is enough to think about.
 const ENOUGH: usize = 3;
 const MOST_SHRINKS: usize = 60;
