@@ -2,15 +2,10 @@
 
 use std::sync::OnceLock;
 
-use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
-use openssl::ec::{EcGroup, EcKey};
-use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::x509::extension::{BasicConstraints, KeyUsage, SubjectAlternativeName};
-use openssl::x509::{X509, X509Builder, X509NameBuilder};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 
 use crate::error::{Context as _, Result};
 
@@ -20,7 +15,7 @@ pub enum Tls {
     /// A certificate for `localhost` and 127.0.0.1, of the testbed's own authority.
     #[default]
     Valid,
-    /// One that ended yesterday.
+    /// One that has expired.
     Expired,
     /// One for `elsewhere.example`.
     WrongName,
@@ -31,9 +26,10 @@ pub enum Tls {
 }
 
 /// A certificate authority.
+#[derive(Debug)]
 pub(crate) struct Authority {
-    certificate: X509,
-    key: PKey<Private>,
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
 }
 
 impl Authority {
@@ -52,97 +48,38 @@ impl Authority {
     }
 
     /// Its own certificate, as PEM.
-    pub(crate) fn pem(&self) -> Result<Vec<u8>> {
-        self.certificate
-            .to_pem()
-            .context("could not write a certificate")
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// A server's certificate and key, as PEM.
-    pub(crate) fn server(&self, tls: Tls) -> Result<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn server(&self, tls: Tls) -> Result<(String, String)> {
         self.issue(tls)
             .context("could not make a server's certificate")
     }
 
-    fn build(name: &str) -> Result<Self, ErrorStack> {
-        let key = new_key()?;
-        let mut builder = unsigned(name, &key, true)?;
-        let subject = named(name)?;
-        builder.set_issuer_name(&subject)?;
-        builder.append_extension(BasicConstraints::new().critical().ca().build()?)?;
-        builder.append_extension(
-            KeyUsage::new()
-                .critical()
-                .key_cert_sign()
-                .crl_sign()
-                .build()?,
-        )?;
-        builder.sign(&key, MessageDigest::sha256())?;
-        Ok(Self {
-            certificate: builder.build(),
-            key,
-        })
+    fn build(name: &str) -> Result<Self, rcgen::Error> {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate()?;
+        let pem = parameters.self_signed(&key)?.pem();
+        let issuer = Issuer::new(parameters, key);
+        Ok(Self { issuer, pem })
     }
 
-    fn issue(&self, tls: Tls) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
-        let key = new_key()?;
-        let host = if tls == Tls::WrongName {
-            "elsewhere.example"
-        } else {
-            "localhost"
+    fn issue(&self, tls: Tls) -> Result<(String, String), rcgen::Error> {
+        let names = match tls {
+            Tls::WrongName => vec!["elsewhere.example".to_owned()],
+            _ => ["localhost", "127.0.0.1"].map(str::to_owned).into(),
         };
-        let mut builder = unsigned(host, &key, tls != Tls::Expired)?;
-        builder.set_issuer_name(self.certificate.subject_name())?;
-        let mut names = SubjectAlternativeName::new();
-        names.dns(host);
-        if tls != Tls::WrongName {
-            names.ip("127.0.0.1");
+        let mut parameters = CertificateParams::new(names)?;
+        if tls == Tls::Expired {
+            parameters.not_after = date_time_ymd(2026, 1, 1);
         }
-        let names = names.build(&builder.x509v3_context(Some(&self.certificate), None))?;
-        builder.append_extension(names)?;
-        builder.sign(&self.key, MessageDigest::sha256())?;
-        Ok((builder.build().to_pem()?, key.private_key_to_pem_pkcs8()?))
+        let key = KeyPair::generate()?;
+        let certificate = parameters.signed_by(&key, &self.issuer)?;
+        Ok((certificate.pem(), key.serialize_pem()))
     }
 }
-
-impl std::fmt::Debug for Authority {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authority").finish_non_exhaustive()
-    }
-}
-
-/// A certificate for `name`, valid around now or only until yesterday, not signed yet.
-fn unsigned(name: &str, key: &PKey<Private>, valid: bool) -> Result<X509Builder, ErrorStack> {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = i64::try_from(now.as_secs()).unwrap_or_default();
-    let (from, to) = if valid {
-        (now - DAY, now + 99 * DAY)
-    } else {
-        (now - 9 * DAY, now - DAY)
-    };
-    let mut builder = X509::builder()?;
-    builder.set_version(2)?;
-    let mut serial = BigNum::new()?;
-    serial.rand(159, MsbOption::MAYBE_ZERO, false)?;
-    builder.set_serial_number(&*serial.to_asn1_integer()?)?;
-    builder.set_subject_name(&*named(name)?)?;
-    builder.set_pubkey(key)?;
-    builder.set_not_before(&*Asn1Time::from_unix(from)?)?;
-    builder.set_not_after(&*Asn1Time::from_unix(to)?)?;
-    Ok(builder)
-}
-
-fn named(name: &str) -> Result<openssl::x509::X509Name, ErrorStack> {
-    let mut builder = X509NameBuilder::new()?;
-    builder.append_entry_by_nid(Nid::COMMONNAME, name)?;
-    Ok(builder.build())
-}
-
-fn new_key() -> Result<PKey<Private>, ErrorStack> {
-    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-    PKey::from_ec_key(EcKey::generate(&curve)?)
-}
-
-const DAY: i64 = 86_400;

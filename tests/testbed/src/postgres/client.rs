@@ -163,7 +163,7 @@ fn connector() -> Result<native_tls::TlsConnector> {
     if let Some(connector) = CONNECTOR.get() {
         return Ok(connector.clone());
     }
-    let ca = native_tls::Certificate::from_pem(&Authority::shared()?.pem()?);
+    let ca = native_tls::Certificate::from_pem(Authority::shared()?.pem().as_bytes());
     let connector = native_tls::TlsConnector::builder()
         .disable_built_in_roots(true)
         .add_root_certificate(ca.context("the authority is malformed")?)

@@ -28,11 +28,11 @@ pub(super) fn create(options: Options) -> Result<Postgres> {
     assemble(&server, options, None, |data| unpack(&template, data))
 }
 
-/// Makes a folder whose data `fill` brings; the authority is the one given, else a new one.
+/// Makes a folder whose data `fill` brings; the certificates are those given, else new ones.
 pub(super) fn assemble(
     server: &tools::Server,
     options: Options,
-    authority: Option<(Vec<u8>, Vec<u8>, Vec<u8>)>,
+    certificates: Option<Certificates>,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<Postgres> {
     let user = server_user()?;
@@ -59,13 +59,14 @@ pub(super) fn assemble(
     }
     let process = Server::new(folder.clone(), command, Signal::SIGQUIT);
     fill(&data)?;
-    let (ca, certificate, key) = match authority {
+    let certificates = match certificates {
         Some(given) => given,
-        None => certificates(options.tls)?,
+        None => Certificates::of(options.tls)?,
     };
-    place(&folder.join("ca.pem"), &ca, 0o644)?;
-    place(&data.join("server.crt"), &certificate, 0o600)?;
-    place(&data.join("server.key"), &key, 0o600)?;
+    place(&folder.join("ca.pem"), certificates.ca.as_bytes(), 0o644)?;
+    let [certificate, key] = ["server.crt", "server.key"].map(|name| data.join(name));
+    place(&certificate, certificates.server.as_bytes(), 0o600)?;
+    place(&key, certificates.key.as_bytes(), 0o600)?;
     place(&data.join("pg_hba.conf"), hba(&options).as_bytes(), 0o600)?;
     let cluster = Cluster {
         server: Mutex::new(process),
@@ -75,7 +76,7 @@ pub(super) fn assemble(
         port: free_port()?.into(),
         version: server.version.clone(),
         major: server.major,
-        ca,
+        certificates,
         options,
     };
     Ok(Postgres {
@@ -194,13 +195,24 @@ impl Postgres {
     }
 }
 
-fn certificates(tls: Tls) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>)> {
-    let authority = Authority::shared()?;
-    let (certificate, key) = match tls {
-        Tls::OtherCa => Authority::new("somebody else")?.server(tls)?,
-        _ => authority.server(tls)?,
-    };
-    Ok((authority.pem()?, certificate, key))
+/// A server's certificate and key, and its authority's certificate, as PEM.
+#[derive(Clone, Debug)]
+pub(super) struct Certificates {
+    ca: String,
+    server: String,
+    key: String,
+}
+
+impl Certificates {
+    fn of(tls: Tls) -> Result<Self> {
+        let authority = Authority::shared()?;
+        let ca = authority.pem().to_owned();
+        let (server, key) = match tls {
+            Tls::OtherCa => Authority::new("somebody else")?.server(tls)?,
+            _ => authority.server(tls)?,
+        };
+        Ok(Self { ca, server, key })
+    }
 }
 
 fn hba(options: &Options) -> String {

@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 
 pub use self::authority::Tls;
 pub use self::client::{Refused, Session};
+use self::cluster::Certificates;
 pub(crate) use self::cluster::free_port;
 pub use self::log::{Connection, Mark, Refusal, Statement};
 pub use self::options::Options;
@@ -43,7 +44,7 @@ struct Cluster {
     port: AtomicU16,
     version: String,
     major: u16,
-    ca: Vec<u8>,
+    certificates: Certificates,
     options: Options,
 }
 

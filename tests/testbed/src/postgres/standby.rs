@@ -89,8 +89,6 @@ impl Postgres {
     fn copy(&self) -> Result<Self> {
         let cluster = &self.cluster;
         let from = cluster.folder.join("data");
-        let certificate = read(&from.join("server.crt"))?.into_bytes();
-        let key = read(&from.join("server.key"))?.into_bytes();
         let primary = format!(
             "host={} port={} user=postgres",
             cluster.folder.display(),
@@ -108,7 +106,7 @@ impl Postgres {
         assemble(
             &server,
             options,
-            Some((cluster.ca.clone(), certificate, key)),
+            Some(cluster.certificates.clone()),
             |data| {
                 let mut copy = Command::new("sh");
                 copy.args(["-c", COPY])
