@@ -1,13 +1,12 @@
-//! HTTP without ceremony: a server that can break its promises, and a client for one request at a time.
+//! HTTP without ceremony: a server that can break its promises.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -15,8 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::background::{Ongoing, home, spawn};
-use crate::error::{Context as _, Result};
+use crate::background::Ongoing;
 
 /// The connection is closed instead of an answer.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -50,29 +48,6 @@ where
             while connections.try_join_next().is_some() {}
         }
     })
-}
-
-/// Sends one request on a connection of its own.
-pub(crate) async fn exchange(
-    address: SocketAddr,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Bytes>> {
-    home(async move {
-        let stream = TcpStream::connect(address)
-            .await
-            .context(format!("could not reach {address}"))?;
-        let failed = || format!("no answer from {address}");
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .context(failed())?;
-        let connection = spawn(connection);
-        let response = sender.send_request(request).await.context(failed())?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.context(failed())?.to_bytes();
-        connection.abort();
-        Ok(Response::from_parts(head, body))
-    })
-    .await
 }
 
 async fn converse<H, F>(stream: TcpStream, handler: Arc<H>)

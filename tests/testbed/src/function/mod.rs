@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use self::invocation::{Failure, Invocation, StartFailure};
-pub(crate) use self::process::CREDENTIALS;
+pub(crate) use self::process::{ARN, CREDENTIALS};
 use self::process::{Live, Process};
 use crate::error::Context as _;
 use parking_lot::Mutex;

@@ -248,7 +248,7 @@ fn command(builder: &Builder, api: &RuntimeApi, output: &File) -> Result<Command
 }
 
 /// The function's own name.
-pub(super) const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:db-rotation";
+pub(crate) const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:db-rotation";
 
 /// The credentials' secret parts, which no output may show either.
 pub(crate) const CREDENTIALS: [&str; 2] = [

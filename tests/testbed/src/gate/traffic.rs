@@ -116,9 +116,7 @@ impl Traffic {
     }
 
     async fn effect(&self, asked: &Asked) -> Reply {
-        let reply = if asked.operation == "RotateSecret" {
-            Reply::of(&self.behind.begin_rotation(&asked.json()).await)
-        } else if asked.service == "secretsmanager" {
+        let reply = if asked.service == "secretsmanager" {
             Reply::of(&self.behind.answer(&asked.operation, asked.json()).await)
         } else {
             let addresses = self.state.lock().addresses.clone();

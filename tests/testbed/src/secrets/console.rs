@@ -6,8 +6,8 @@ use openssl::base64::encode_block;
 use serde_json::{Value, json};
 
 use super::SecretsManager;
-use super::service::new_token;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
+use crate::function::ARN;
 
 /// Which labels each version has.
 pub type Labels = BTreeMap<String, BTreeSet<String>>;
@@ -44,30 +44,11 @@ impl SecretsManager {
 
     /// Begins a rotation as the service does: a new version, `AWSPENDING`, without a value. Its name is the event's token.
     ///
-    /// What an earlier rotation left on the current version is tidied first; a label left on another version moves.
+    /// The label leaves the version that an earlier rotation left it on.
     pub async fn stage_pending(&self, secret: &Secret) -> Result<String> {
-        self.tidy(secret).await?;
-        let token = new_token();
-        let request = json!({
-            "SecretId": secret.arn,
-            "ClientRequestToken": token,
-            // moto stages the version, then finds no such function. That is where the service calls us.
-            "RotationLambdaARN": "arn:aws:lambda:us-east-1:123456789012:function:testbed-rotates-by-itself",
-            "RotationRules": { "AutomaticallyAfterDays": 30 },
-        });
-        let answer = self.answer("RotateSecret", request).await;
-        self.note_version(&secret.arn, &token);
-        let staged = self.labels(secret).await?;
-        if staged
-            .get(&token)
-            .is_some_and(|labels| labels.contains("AWSPENDING"))
-        {
-            return Ok(token);
-        }
-        Err(Error::new(format!(
-            "could not stage a version of {}: {} {}",
-            secret.name, answer.status, answer.body
-        )))
+        self.remove_label(secret, "AWSPENDING").await?;
+        let request = json!({ "SecretId": secret.arn, "RotationLambdaARN": ARN });
+        version_of(&self.call("RotateSecret", request).await?)
     }
 
     /// Stages a copy of the current value, as `RotateImmediately=false` does before `testSecret` alone.
@@ -105,12 +86,7 @@ impl SecretsManager {
         if let (Some(version), Some(fields)) = (version, request.as_object_mut()) {
             fields.insert("ClientRequestToken".to_owned(), json!(version));
         }
-        let answer = self.call("PutSecretValue", request).await?;
-        answer
-            .get("VersionId")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-            .context("a version without a name")
+        version_of(&self.call("PutSecretValue", request).await?)
     }
 
     /// The text of the version that has a label, or a name; none where there is no such version or it has no text.
@@ -184,12 +160,11 @@ impl SecretsManager {
         .map(drop)
     }
 
-    /// Deletes a secret at once, and forgets it: moto looks through all of them for one.
+    /// Deletes a secret at once, and forgets it.
     pub async fn forget(&self, secret: &Secret) -> Result<()> {
         let now = json!({ "SecretId": secret.arn, "ForceDeleteWithoutRecovery": true });
         self.call("DeleteSecret", now).await?;
         let mut known = self.inner.known.lock();
-        known.created.retain(|(arn, _), _| *arn != secret.arn);
         known.values.retain(|(arn, _)| *arn != secret.arn);
         known.rotation_enabled.remove(&secret.arn);
         Ok(())
@@ -221,6 +196,14 @@ impl SecretsManager {
             name: name.to_owned(),
         })
     }
+}
+
+/// The version that an answer is about.
+fn version_of(answer: &Value) -> Result<String> {
+    let version = answer.get("VersionId").and_then(Value::as_str);
+    version
+        .map(str::to_owned)
+        .context("a version without a name")
 }
 
 /// The version that has a label.

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::sync::RwLock;
 
-use crate::background::{blocking, eventually};
+use crate::background::{blocking, eventually, home};
 use crate::error::{Context as _, Error, Result};
-use crate::http::exchange;
 use crate::postgres::free_port;
 use crate::tools;
 use crate::watchdog::Server;
@@ -22,8 +23,7 @@ use crate::watchdog::Server;
 #[derive(Debug)]
 pub(crate) struct Moto {
     address: SocketAddr,
-    /// moto looks through all secrets for one, and fails where another is made or deleted meanwhile: that is done alone.
-    creating: RwLock<()>,
+    client: Client<HttpConnector, Full<Bytes>>,
     reads: Mutex<Reads>,
     /// Ends the server when dropped.
     server: Mutex<Server>,
@@ -99,41 +99,50 @@ impl Moto {
     }
 
     async fn ask(&self, operation: &str, body: &Value) -> Result<Answer> {
-        let request = Request::post("/")
-            .header("host", "secretsmanager.us-east-1.amazonaws.com")
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", format!("secretsmanager.{operation}"))
-            .header("authorization", authorization("secretsmanager"))
-            .body(Full::from(body.to_string()))
-            .context("a malformed request")?;
-        let (_alone, _among_others);
-        if ["CreateSecret", "DeleteSecret"].contains(&operation) {
-            _alone = self.creating.write().await;
-        } else {
-            _among_others = self.creating.read().await;
-        }
-        let response = exchange(self.address, request)
-            .await
-            .context(format!("moto doesn't answer {operation}"))?;
-        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        let target = format!("secretsmanager.{operation}");
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", &target),
+        ];
+        let body = Bytes::from(body.to_string());
+        let response = self.send("secretsmanager", &headers, body).await;
+        let response = response.context(format!("moto doesn't answer {operation}"))?;
         Ok(Answer {
             status: response.status().as_u16(),
-            body,
+            body: serde_json::from_slice(response.body()).unwrap_or(Value::Null),
         })
     }
 
     /// A request to any service, as it is.
     pub(super) async fn pass(&self, service: &str, body: Bytes) -> Result<Response<Bytes>> {
-        let request = Request::post("/")
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        self.send(service, &[("content-type", form)], body).await
+    }
+
+    async fn send(
+        &self,
+        service: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Response<Bytes>> {
+        // moto verifies nothing, but reads region and service from here.
+        let scope = format!("Credential=testbed/20260101/us-east-1/{service}/aws4_request");
+        let signature = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0");
+        let mut request = Request::post(format!("http://{}/", self.address))
             .header("host", format!("{service}.us-east-1.amazonaws.com"))
-            .header(
-                "content-type",
-                "application/x-www-form-urlencoded; charset=utf-8",
-            )
-            .header("authorization", authorization(service))
-            .body(Full::from(body))
-            .context("a malformed request")?;
-        exchange(self.address, request).await
+            .header("authorization", signature);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::from(body));
+        let sent = self.client.request(request.context("a malformed request")?);
+        home(async move {
+            let response = sent.await.context("no answer from moto")?;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.context("half an answer from moto")?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        })
+        .await
     }
 
     async fn attempt() -> Result<Option<Self>> {
@@ -151,9 +160,11 @@ impl Moto {
             Ok::<_, Error>((server, port))
         })
         .await?;
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
         let moto = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            creating: RwLock::default(),
+            client: Client::builder(TokioExecutor::new()).build(connector),
             reads: Mutex::default(),
             server: Mutex::new(server),
         };
@@ -219,10 +230,3 @@ const READS: [&str; 6] = [
     "ListSecretVersionIds",
     "ListSecrets",
 ];
-
-/// moto verifies nothing, but reads region and service from here.
-fn authorization(service: &str) -> String {
-    format!(
-        "AWS4-HMAC-SHA256 Credential=testbed/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
-    )
-}

