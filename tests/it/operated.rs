@@ -174,10 +174,10 @@ async fn a_secret_joins_a_function_and_leaves_it() -> TestResult {
     };
     let check = json!({"Step": "checkSecret", "SecretId": world.secret.arn});
     let ready = world.invoke(&check).await.success()?.to_string();
-    world.api.answer("?", 1, Fault::Status(200, ready));
-    let function = "arn:aws:lambda:us-east-1:123456789012:function:testbed-rotates-by-itself";
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:db-rotation";
     let function = json!({ "FunctionArn": function }).to_string();
-    world.api.answer("?", 2, Fault::Status(200, function));
+    world.api.answer("?", 1, Fault::Status(200, function));
+    world.api.answer("?", 2, Fault::Status(200, ready));
     let begun = begun(&world);
     let named = format!("secret={}\n", world.secret.name);
     let commands = format!("{named}{joins}");
@@ -286,7 +286,7 @@ async fn a_rotation_that_stays_stuck_is_told_with_commands_that_start_over() -> 
         told.contains(&format!("AWSPENDING stays on version {token}")),
         "{told}"
     );
-    let (_, start_over) = told.split_once("start over instead:\n").unwrap();
+    let (_, start_over) = told.split_once("Then:\n").unwrap();
     type_and_serve(&world, start_over, 1).await?;
     assert_ne!(world.version("AWSCURRENT").await?, Some(token));
     assert!(world.version_logs_in("AWSCURRENT").await?);
