@@ -34,10 +34,8 @@ impl Application {
 
     async fn run(self) -> TestResult {
         while !self.stop.load(Ordering::Relaxed) {
-            // moto takes a label off before it puts it on again.
-            if let Some(value) = self.secrets.value(&self.secret, "AWSCURRENT").await? {
-                self.log_in(&value).await?;
-            }
+            let value = self.secrets.value(&self.secret, "AWSCURRENT").await?;
+            self.log_in(&value.unwrap()).await?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-"""moto's server, with Secrets Manager as AWS has it where moto is not AWS.
+"""moto's server, with its Secrets Manager corrected where it differs from AWS's.
 
 Sources: the API reference of PutSecretValue, UpdateSecretVersionStage, GetSecretValue, ListSecretVersionIds, RotateSecret.
 """
@@ -27,21 +27,21 @@ ONE_AT_A_TIME = threading.Lock()
 
 
 def corrects(corrected):
-    """Puts a function in the place of the method that has its name; gets that one as its first argument."""
+    """Replaces the method of the same name. The function gets the original as its first argument."""
 
     def put(function):
-        moto_s = getattr(corrected, function.__name__)
-        setattr(corrected, function.__name__, lambda *given, **named: function(moto_s, *given, **named))
+        original = getattr(corrected, function.__name__)
+        setattr(corrected, function.__name__, lambda *given, **named: function(original, *given, **named))
         return function
 
     return put
 
 
 @corrects(SecretsManagerResponse)
-def call_action(moto_s, response):
-    """AWS changes a version or a label in one piece."""
+def call_action(original, response):
+    """AWS changes a version or a label in one piece; moto answers each call on a thread of its own."""
     with ONE_AT_A_TIME:
-        return moto_s(response)
+        return original(response)
 
 
 def found(secrets, key):
@@ -53,13 +53,13 @@ def found(secrets, key):
     return None
 
 
-def sooner(moto_s):
-    """moto looks at every secret for one."""
-    return lambda secrets, key: found(secrets, key) or moto_s(secrets, key)
+def direct(original):
+    """Finds a secret without comparing them all. moto's own search, which does, is left for partial ARNs."""
+    return lambda secrets, key: found(secrets, key) or original(secrets, key)
 
 
 for method in ("get", "__getitem__", "__contains__"):
-    setattr(SecretsStore, method, sooner(getattr(SecretsStore, method)))
+    setattr(SecretsStore, method, direct(getattr(SecretsStore, method)))
 
 
 def with_value(version):
@@ -94,19 +94,21 @@ def living(backend, secret_id):
 
 
 @corrects(SecretsManagerBackend)
-def create_secret(moto_s, backend, **given):
-    made = moto_s(backend, **given)
-    for version in backend.secrets.get(given["name"]).versions.values():
-        version["createdate"] = time.time()
-    return made
+def _add_secret(original, backend, *given, **named):
+    """moto dates versions in whole seconds, of which several may be made in one."""
+    secret, has_value = original(backend, *given, **named)
+    for version in secret.versions.values():
+        if isinstance(version["createdate"], int):
+            version["createdate"] = time.time()
+    return secret, has_value
 
 
 @corrects(SecretsManagerBackend)
-def get_secret_value(moto_s, backend, secret_id, version_id, version_stage):
-    """By a label, not as moto remembers which version was current."""
+def get_secret_value(original, backend, secret_id, version_id, version_stage):
+    """Where no version is named, the one labelled AWSCURRENT; and AWS's message where there is no value."""
     label = version_stage or (None if version_id else "AWSCURRENT")
     try:
-        return moto_s(backend, secret_id, version_id, label)
+        return original(backend, secret_id, version_id, label)
     except (ResourceNotFoundException, SecretHasNoValueException, SecretNotFoundException):
         if secret_id not in backend.secrets:
             raise
@@ -116,7 +118,7 @@ def get_secret_value(moto_s, backend, secret_id, version_id, version_stage):
 
 @corrects(SecretsManagerBackend)
 def put_secret_value(_, backend, secret_id, secret_string, secret_binary, client_request_token, version_stages):
-    """A version's value is written once: the same again is a success, another is refused."""
+    """A version's value is written once: writing the same again succeeds, writing another is refused."""
     secret = living(backend, secret_id)
     name = backend._from_client_request_token(client_request_token)
     given = {"secret_string": secret_string, "secret_binary": secret_binary}
@@ -128,10 +130,10 @@ def put_secret_value(_, backend, secret_id, secret_string, secret_binary, client
                 f"for a version of secret {secret.arn}."
             )
         return secret.to_short_dict(include_version_stages=True, version_id=name)
-    is_first = not secret.versions
+    labels = set(version_stages) | (set() if secret.versions else {"AWSCURRENT"})
     version = version or staged(secret, name)
     version.update((form, value) for form, value in given.items() if value is not None)
-    for label in {*version_stages, *(["AWSCURRENT"] if is_first else [])}:
+    for label in sorted(labels, key="AWSCURRENT".__eq__):  # the last one, since AWSPREVIOUS follows it
         move(secret, label, name)
     secret.last_changed_date = int(time.time())
     return secret.to_short_dict(include_version_stages=True, version_id=name)
@@ -170,8 +172,8 @@ def update_secret_version_stage(_, backend, secret_id, version_stage, remove_fro
 
 @corrects(SecretsManagerResponse)
 def list_secret_version_ids(_, response):
-    """Versions without a label only where asked for; the dates are those of the versions."""
-    secret = living(response.backend, response._get_param("SecretId"))
+    """Lists versions without a label only with IncludeDeprecated, and dates each when it was made; moto says now."""
+    secret = living(response.backend, response._get_param("SecretId", ""))
     listed = [
         {"VersionId": name, "VersionStages": version["version_stages"], "CreatedDate": version["createdate"]}
         for name, version in secret.versions.items()
@@ -185,11 +187,13 @@ def list_secret_version_ids(_, response):
 
 @corrects(SecretsManagerBackend)
 def rotate_secret(_, backend, secret_id, client_request_token, rotation_lambda_arn, rotation_rules, rotate_immediately):
-    """As far as the service goes by itself: stages an empty version. Who plays the service calls the function."""
+    """The service's first part only: stages an empty version. Who plays the service then calls the function."""
     secret = living(backend, secret_id)
+    name = backend._from_client_request_token(client_request_token)
+    if name in secret.versions:
+        return secret.to_short_dict(version_id=name)
     if holder(secret, "AWSPENDING") not in (None, holder(secret, "AWSCURRENT")):
         raise InvalidRequestException("A previous rotation isn't complete. That rotation will be reattempted.")
-    name = backend._from_client_request_token(client_request_token)
     staged(secret, name)
     move(secret, "AWSPENDING", name)
     days = (rotation_rules or {}).get("AutomaticallyAfterDays", secret.auto_rotate_after_days or 30)
@@ -201,20 +205,19 @@ def rotate_secret(_, backend, secret_id, client_request_token, rotation_lambda_a
 
 
 @corrects(SecretsManagerBackend)
-def get_random_password(moto_s, backend, **given):
-    """moto breaks on passwords that can't be."""
+def get_random_password(original, backend, **given):
+    """moto crashes on passwords that can't exist."""
     try:
-        return moto_s(backend, **given)
+        return original(backend, **given)
     except Exception as error:
         raise InvalidParameterException("Invalid combination of password parameters.") from error
 
 
-# One connection serves many calls, answers go out at once, and nobody reads a line for each.
-WSGIRequestHandler.protocol_version = "HTTP/1.1"
+# Answers go out without delay, and calls are not logged.
 WSGIRequestHandler.disable_nagle_algorithm = True
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
-# For each call moto would list the folders of all its services, which takes as long as the rest.
+# For each call moto would list the folders of all its services, which takes as long as the rest of the call.
 MODULES = tuple(backends.list_of_moto_modules())
 backends.list_of_moto_modules = lambda: MODULES
 

@@ -44,7 +44,7 @@ impl SecretsManager {
 
     /// Begins a rotation as the service does: a new version, `AWSPENDING`, without a value. Its name is the event's token.
     ///
-    /// The label leaves the version that an earlier rotation left it on.
+    /// The label is first taken off the version that an earlier rotation left it on: the service would refuse.
     pub async fn stage_pending(&self, secret: &Secret) -> Result<String> {
         self.remove_label(secret, "AWSPENDING").await?;
         let request = json!({ "SecretId": secret.arn, "RotationLambdaARN": ARN });
