@@ -20,7 +20,7 @@ async fn every_deliberate_defect_is_caught() {
             continue;
         }
         let program = build(&defect).await;
-        let report = search::until_broken(&program, SEED, 300).await;
+        let report = search::until_broken(super::program(), &program, SEED, 300).await;
         match report.violations.first() {
             Some(violation) => {
                 let (schedule, broken) = violation.shortest();

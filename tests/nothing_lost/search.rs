@@ -38,7 +38,7 @@ pub(super) async fn systematically(program: &Path) -> Report {
     let schedules = systematic::schedules(&map);
     systematic::assert_whole(&map, &schedules);
     let jobs = schedules.into_iter().map(|schedule| (None, schedule));
-    play_all(program, scene, &map, jobs.collect(), None, ENOUGH).await
+    play_all(program, Some(scene), &map, jobs.collect(), None, ENOUGH).await
 }
 
 /// So many random schedules from a seed.
@@ -46,12 +46,21 @@ pub(super) async fn randomly(program: &Path, seed: u64, count: u64) -> Report {
     println!("NOTHING_LOST_SEED={seed} NOTHING_LOST_SCHEDULES={count}");
     let (scene, map) = explored(program).await;
     let jobs = random(seed, count);
-    play_all(program, scene, &map, jobs.collect(), Some(seed), ENOUGH).await
+    play_all(
+        program,
+        Some(scene),
+        &map,
+        jobs.collect(),
+        Some(seed),
+        ENOUGH,
+    )
+    .await
 }
 
-/// Either, in turns, until something breaks.
-pub(super) async fn until_broken(program: &Path, seed: u64, count: u64) -> Report {
-    let (scene, map) = explored(program).await;
+/// Either, in turns, until something of `defective` breaks; the faults are aimed at what the `sound` program does.
+pub(super) async fn until_broken(sound: &Path, defective: &Path, seed: u64, count: u64) -> Report {
+    let (scene, map) = explored(sound).await;
+    scene.end().await;
     let mut random = random(seed, count);
     let mut jobs = VecDeque::new();
     for schedule in systematic::schedules(&map) {
@@ -59,7 +68,7 @@ pub(super) async fn until_broken(program: &Path, seed: u64, count: u64) -> Repor
         jobs.extend(random.by_ref().take(2));
     }
     jobs.extend(random);
-    play_all(program, scene, &map, jobs, Some(seed), 1).await
+    play_all(defective, None, &map, jobs, Some(seed), 1).await
 }
 
 async fn explored(program: &Path) -> (Scene, Rc<Map>) {
@@ -87,7 +96,7 @@ fn tree(seed: u64) -> impl ValueTree<Value = Schedule> {
 /// Plays all, a few at a time, and shrinks what breaks; gives up after so many.
 async fn play_all(
     program: &Path,
-    first: Scene,
+    mut first: Option<Scene>,
     map: &Rc<Map>,
     jobs: VecDeque<Job>,
     seed: Option<u64>,
@@ -95,7 +104,6 @@ async fn play_all(
 ) -> Report {
     let jobs = Rc::new(RefCell::new(jobs));
     let noted = Rc::new(RefCell::new(Report::begin(seed)));
-    let mut first = Some(first);
     let here = LocalSet::new();
     let worker = |_| {
         let (jobs, noted) = (Rc::clone(&jobs), Rc::clone(&noted));
@@ -240,8 +248,9 @@ async fn here(
     LocalSet::new().run_until(play(scene, map, schedule)).await
 }
 
-/// How many scenes there are at once: random ones compute, those of the list wait.
+/// Scenes at once for random schedules, which keep the processors busy.
 const COMPUTING: usize = 8;
+/// Scenes at once for those of the list, which mostly wait.
 const WAITING: usize = 14;
 /// After so many violations there is enough to think about.
 const ENOUGH: usize = 3;
