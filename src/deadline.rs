@@ -68,7 +68,7 @@ impl Deadline {
     }
 }
 
-/// What is kept of an invocation's time.
+/// How much of an invocation's time is kept for closing sessions and answering.
 fn reserve(time_left: Duration) -> Duration {
     Duration::from_millis(500).min(time_left / 2)
 }

@@ -34,7 +34,7 @@ impl Function {
     /// Does what it is asked, logs how that ended, and answers: null after a step, JSON after a check or an audit.
     ///
     /// `payload` is the event as JSON; `function_arn` is this function, as it was called; `time_left` is how long Lambda lets
-    /// the invocation run: what is said about a lack of time is said before.
+    /// the invocation run. The function gives up a little earlier, so that it can still say what it waited for.
     ///
     /// # Errors
     /// [`Error`], for every way in which a step or an audit can fail. What failed can be asked again.
@@ -59,6 +59,7 @@ impl Function {
                 return Ok(check::check_secret(rotator, &secret, function_arn, deadline).await);
             }
             Ok(Request::Rotation(request)) => Ok(request),
+            // It ends, and is logged, like a step.
             Err(invalid) => Err(invalid),
         };
         rotator.rotate(request, deadline).await?;

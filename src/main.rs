@@ -12,12 +12,15 @@ use tracing_subscriber::prelude::*;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    if !LAMBDAS.iter().all(|name| std::env::var_os(name).is_some()) {
+    if !SET_BY_LAMBDA
+        .iter()
+        .all(|name| std::env::var_os(name).is_some())
+    {
         // Nowhere to tell it if even that fails.
-        let _ = writeln!(std::io::stderr(), "{NOT_HERE}");
+        let _ = writeln!(std::io::stderr(), "{NOT_ON_LAMBDA}");
         return ExitCode::from(2);
     }
-    log();
+    set_up_logging();
     let config = match Config::from_lookup(|name| std::env::var(name).ok()) {
         Ok(config) => config,
         Err(error) => {
@@ -57,8 +60,8 @@ fn diagnostic(error: &Error) -> Diagnostic {
     }
 }
 
-/// JSON lines, of this program's own alone at any level: what libraries log can hold a request's body.
-fn log() {
+/// JSON lines, at any level only this program's own: what libraries log can hold a request's body.
+fn set_up_logging() {
     let level = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"]
         .into_iter()
         .find_map(|name| {
@@ -78,10 +81,10 @@ fn log() {
 }
 
 /// What Lambda sets, and its runtime can't do without (AWS, *Defined runtime environment variables*).
-const LAMBDAS: [&str; 4] = [
+const SET_BY_LAMBDA: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_VERSION",
     "AWS_LAMBDA_RUNTIME_API",
 ];
-const NOT_HERE: &str = "db-rotation rotates PostgreSQL credentials as an AWS Lambda function: it is started by Lambda, and called by AWS Secrets Manager (aws secretsmanager rotate-secret)";
+const NOT_ON_LAMBDA: &str = "db-rotation rotates PostgreSQL credentials as an AWS Lambda function: it is started by Lambda, and called by AWS Secrets Manager (aws secretsmanager rotate-secret)";

@@ -14,10 +14,10 @@ pub(super) async fn set_password(
     context: &Context<'_>,
     pending: &SecretDocument,
     pair: &Pair,
-    superuser: &SecretId,
+    superuser_secret: &SecretId,
 ) -> Result<Attempt, Error> {
-    let superuser = superuser::login(&context.subject, pair, superuser).await?;
-    let session = log_in(context, &superuser).await?;
+    let login = superuser::read_login(&context.subject, pair, superuser_secret).await?;
+    let session = log_in(context, &login).await?;
     let changed = match check_usage(context, &session, &pending.login).await {
         Ok(()) => change_password(context, &session, &pending.login).await,
         Err(error) => Err(error),
@@ -34,11 +34,11 @@ pub(super) async fn set_password(
 /// log in again.
 async fn check_usage(
     context: &Context<'_>,
-    superuser: &Session,
+    session: &Session,
     pending: &Login,
 ) -> Result<(), Error> {
     let role = &pending.credentials.role;
-    let Some(usage) = superuser.usage_of(role).await else {
+    let Some(usage) = session.usage_of(role).await else {
         return Ok(());
     };
     if context.subject.config().refuse_while_in_use {

@@ -17,7 +17,7 @@ pub(super) enum Changed {
     With(VerifierKind),
     /// It was not made: the rotation was finished meanwhile.
     RotationFinished,
-    /// The connection died: whether it was made is not known.
+    /// The connection died, perhaps after the change.
     Unanswered(Error),
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn change(
     loop {
         let change = match session.begin_change(&credentials.role, pair).await {
             Ok(change) => change,
-            Err(error) => return unanswered(error),
+            Err(error) => return unless_refused(error),
         };
         match context.is_finished().await {
             Ok(false) => {}
@@ -74,12 +74,13 @@ pub(super) async fn change(
                 session.roll_back().await?;
                 pause *= 2;
             }
-            Err(error) => return unanswered(error),
+            Err(error) => return unless_refused(error),
         }
     }
 }
 
-fn unanswered(error: DatabaseError) -> Result<Changed, Error> {
+/// A connection that died may have carried the change or not; whatever the server answered, it did not make it.
+fn unless_refused(error: DatabaseError) -> Result<Changed, Error> {
     match error.failure {
         Failure::AnswerUnreadable | Failure::ConnectionLost(_) => {
             Ok(Changed::Unanswered(error.into()))

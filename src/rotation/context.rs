@@ -28,7 +28,7 @@ pub(super) struct Context<'a> {
     last_login: &'a LastLogin,
 }
 
-/// Whether a step has something to do.
+/// What labels and values together let a step do.
 pub(super) enum Admitted<'a> {
     /// The version is `AWSCURRENT`: the rotation is over.
     AlreadyCurrent,
@@ -99,8 +99,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Reads the labels again, and which version is current, since either answer may be what was true a moment ago: whether
-    /// the rotation was finished meanwhile.
+    /// Whether the rotation was finished meanwhile. Reads the labels once more, and which version is current; where the two
+    /// disagree one of them is out of date, and both are read again for a while.
     ///
     /// # Errors
     /// It was cancelled or replaced meanwhile, or another version became current.

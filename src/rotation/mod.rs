@@ -5,7 +5,7 @@
 //! | `createSecret` | labels, current and pending value; then a random password | the pending value | keeps the value |
 //! | `setSecret` | labels, current and pending value; logs in; the labels again | the role's password | finds it set |
 //! | `testSecret` | labels, current and pending value; logs in | nothing | the same |
-//! | `finishSecret` | labels, current and pending value; logs in | `AWSCURRENT` | finds it moved |
+//! | `finishSecret` | labels, current and pending value; logs in, unless this process has just seen the version do so | `AWSCURRENT` | finds it moved |
 //!
 //! Contract: AWS, *Lambda rotation functions*.
 
@@ -78,11 +78,11 @@ impl Rotator<'_> {
         let span = tracing::info_span!("rotation", %step, %secret_id, %version);
         ended.request = Some(request.clone());
         // Boxed, so that the compiler need not see through every step at once.
-        let step = Box::pin(self.step(&request, deadline, ended));
-        step.instrument(span).await
+        let carried_out = Box::pin(self.carry_out(&request, deadline, ended));
+        carried_out.instrument(span).await
     }
 
-    async fn step(
+    async fn carry_out(
         self,
         request: &RotationRequest,
         deadline: Deadline,

@@ -41,7 +41,7 @@ pub(super) async fn set_password(
     outcome
 }
 
-/// Nobody logs in between the change and the label's move: so the connection for the proof is made before.
+/// `AWSCURRENT` does not log in between the change and the label's move: so the connection for the proof is made before.
 async fn set_and_prove(
     context: &Context<'_>,
     session: &Session,

@@ -9,7 +9,7 @@ use crate::secret::{Inadmissible, SecretId, StagingLabel, SuperuserDocument};
 
 /// Reads the superuser's secret and makes sure that its server is the rotated secret's own, or the writer behind it: its
 /// password goes nowhere else. And that it is neither of the pair: its own password would be replaced behind its secret.
-pub(crate) async fn login(
+pub(crate) async fn read_login(
     subject: &Subject<'_>,
     pair: &Pair,
     secret: &SecretId,

@@ -17,7 +17,7 @@ pub(crate) struct SecretVersions {
     pub labels: BTreeMap<VersionId, Vec<String>>,
 }
 
-/// Whether a step has something to do.
+/// What the labels let a step do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// The version is pending: go on.

@@ -19,7 +19,7 @@ pub(in crate::check) async fn check(
 ) {
     let subject = &given.subject;
     let own = &subject.current.login.endpoint;
-    let superuser = superuser::login(subject, pair, superuser_secret).await;
+    let superuser = superuser::read_login(subject, pair, superuser_secret).await;
     let superuser = report.pass(Check::SuperuserSecret, superuser);
     let is_elsewhere = superuser
         .as_ref()
