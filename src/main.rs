@@ -87,4 +87,4 @@ const SET_BY_LAMBDA: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_VERSION",
     "AWS_LAMBDA_RUNTIME_API",
 ];
-const NOT_ON_LAMBDA: &str = "db-rotation rotates PostgreSQL credentials as an AWS Lambda function: it is started by Lambda, and called by AWS Secrets Manager (aws secretsmanager rotate-secret)";
+const NOT_ON_LAMBDA: &str = "db-rotation rotates PostgreSQL credentials as an AWS Lambda function. Lambda starts it, and AWS Secrets Manager calls it: aws secretsmanager rotate-secret";

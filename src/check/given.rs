@@ -191,7 +191,7 @@ async fn check_pending(
     report.refusal(
         Check::Pending,
         format!("a rotation is under way, or stuck: AWSPENDING is on version {version}, whose value {state}"),
-        format!("Let it end. If it is stuck, mend what keeps it; or, once the function's timeout has passed since the last line of its log, start over: aws secretsmanager update-secret-version-stage --secret-id {secret} --version-stage AWSPENDING --remove-from-version-id {version}"),
+        format!("Wait for it to end. If it is stuck, fix the cause and wait for the retry. Or start over, once the function's timeout has passed since the last line of its log: aws secretsmanager update-secret-version-stage --secret-id {secret} --version-stage AWSPENDING --remove-from-version-id {version}"),
     );
     value.ok()
 }
@@ -239,6 +239,6 @@ fn check_value(report: &mut Report, subject: &Subject<'_>) {
     let found = format!(
         "{keys} will go on holding the old password, in a form that is not known; {followed}"
     );
-    let advice = "Have applications read username and password instead, or write a connection string in a form that is known (docs/applications.md)";
+    let advice = "Have applications read username and password instead, or use one of the forms of connection string that docs/applications.md lists";
     report.warning(Check::ConnectionStrings, found, advice);
 }

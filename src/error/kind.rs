@@ -112,13 +112,13 @@ impl Kind {
             }
             Self::LoginNotAllowed => "As an administrator: ALTER ROLE … LOGIN",
             Self::NoWorkingCredential => {
-                "This step changed nothing. If AWSCURRENT is among the refused: as an administrator, give the role the password that it holds (\\password in psql, which sends no text), then rotate again. If only AWSPENDING is: a replica may lag, and a retry passes; otherwise remove AWSPENDING from its version and rotate again. A right password is refused, too, after the role's VALID UNTIL (ALTER ROLE … VALID UNTIL 'infinity'), and by a pooler with passwords of its own (rotation_host)"
+                "This step changed nothing. If AWSCURRENT was refused: as an administrator, set the role's password to the one in AWSCURRENT (with \\password in psql, which does not send it as text), then rotate again. If only AWSPENDING was refused: a replica may lag, and a retry passes; otherwise remove AWSPENDING from its version and rotate again. Even the right password is refused after the role's VALID UNTIL (ALTER ROLE … VALID UNTIL 'infinity'), and by a pooler with passwords of its own (rotation_host)"
             }
             Self::PasswordNotAccepted => {
                 "Find out what refuses a password that the server has just been given: a pooler or proxy with a list of its own in between (give the database's own address as rotation_host), pg_hba.conf demanding another kind of verifier, VALID UNTIL in the past, membership in rds_iam. Then rotate again"
             }
             Self::PasswordRefused => {
-                "Nothing was changed. A password policy that has to read passwords needs PASSWORD_TRANSPORT=plaintext, over TLS. If it reads them already, adjust PASSWORD_LENGTH and the EXCLUDE_… settings to it. Then remove AWSPENDING from its version and rotate again"
+                "Nothing was changed. If the server's password policy has to read passwords, set PASSWORD_TRANSPORT=plaintext, and use TLS. If it can read them already, adjust PASSWORD_LENGTH and the EXCLUDE_… settings to the policy. Then remove AWSPENDING from its version and rotate again"
             }
             Self::PermissionDenied => {
                 "Allow the role this change; on RDS, where rds.restrict_password_commands is on, GRANT rds_password TO it"
