@@ -34,33 +34,24 @@ pub(super) fn schedules() -> u64 {
 
 /// The whole list of single faults.
 pub(super) async fn systematically(program: &Path) -> Report {
-    let (scene, map) = explored(program).await;
+    let map = explored(program).await;
     let schedules = systematic::schedules(&map);
     systematic::assert_whole(&map, &schedules);
     let jobs = schedules.into_iter().map(|schedule| (None, schedule));
-    play_all(program, Some(scene), &map, jobs.collect(), None, ENOUGH).await
+    play_all(program, &map, jobs.collect(), None, ENOUGH).await
 }
 
 /// So many random schedules from a seed.
 pub(super) async fn randomly(program: &Path, seed: u64, count: u64) -> Report {
     println!("NOTHING_LOST_SEED={seed} NOTHING_LOST_SCHEDULES={count}");
-    let (scene, map) = explored(program).await;
+    let map = explored(program).await;
     let jobs = random(seed, count);
-    play_all(
-        program,
-        Some(scene),
-        &map,
-        jobs.collect(),
-        Some(seed),
-        ENOUGH,
-    )
-    .await
+    play_all(program, &map, jobs.collect(), Some(seed), ENOUGH).await
 }
 
 /// Either, in turns, until something of `defective` breaks; the faults are aimed at what the `sound` program does.
 pub(super) async fn until_broken(sound: &Path, defective: &Path, seed: u64, count: u64) -> Report {
-    let (scene, map) = explored(sound).await;
-    scene.end().await;
+    let map = explored(sound).await;
     let mut random = random(seed, count);
     let mut jobs = VecDeque::new();
     for schedule in systematic::schedules(&map) {
@@ -68,13 +59,14 @@ pub(super) async fn until_broken(sound: &Path, defective: &Path, seed: u64, coun
         jobs.extend(random.by_ref().take(2));
     }
     jobs.extend(random);
-    play_all(defective, None, &map, jobs, Some(seed), 1).await
+    play_all(defective, &map, jobs, Some(seed), 1).await
 }
 
-async fn explored(program: &Path) -> (Scene, Rc<Map>) {
+async fn explored(program: &Path) -> Rc<Map> {
     let mut scene = Scene::start(program).await;
     let map = explore(&mut scene).await;
-    (scene, Rc::new(map))
+    scene.end().await;
+    Rc::new(map)
 }
 
 fn random(seed: u64, count: u64) -> impl Iterator<Item = Job> {
@@ -96,7 +88,6 @@ fn tree(seed: u64) -> impl ValueTree<Value = Schedule> {
 /// Plays all, a few at a time, and shrinks what breaks; gives up after so many.
 async fn play_all(
     program: &Path,
-    mut first: Option<Scene>,
     map: &Rc<Map>,
     jobs: VecDeque<Job>,
     seed: Option<u64>,
@@ -108,7 +99,7 @@ async fn play_all(
     let worker = |_| {
         let (jobs, noted) = (Rc::clone(&jobs), Rc::clone(&noted));
         let (program, map) = (program.to_owned(), Rc::clone(map));
-        here.spawn_local(work(program, first.take(), map, jobs, noted, enough))
+        here.spawn_local(work(program, map, jobs, noted, enough))
     };
     let scenes = if seed.is_some() { COMPUTING } else { WAITING };
     let workers: Vec<_> = (0..scenes).map(worker).collect();
@@ -133,12 +124,12 @@ async fn play_all(
 /// Plays what is left, one after the other, until enough is broken.
 async fn work(
     program: PathBuf,
-    mut scene: Option<Scene>,
     map: Rc<Map>,
     jobs: Rc<RefCell<VecDeque<Job>>>,
     noted: Rc<RefCell<Report>>,
     enough: usize,
 ) {
+    let mut scene = None;
     while noted.borrow().violations.len() < enough {
         let Some((seed, schedule)) = jobs.borrow_mut().pop_front() else {
             break;
