@@ -63,10 +63,14 @@ pub(super) fn assemble(
         Some(given) => given,
         None => Certificates::of(options.tls)?,
     };
-    place(&folder.join("ca.pem"), certificates.ca.as_bytes(), 0o644)?;
-    let [certificate, key] = ["server.crt", "server.key"].map(|name| data.join(name));
-    place(&certificate, certificates.server.as_bytes(), 0o600)?;
-    place(&key, certificates.key.as_bytes(), 0o600)?;
+    let Certificates {
+        ca,
+        certificate,
+        key,
+    } = &certificates;
+    place(&folder.join("ca.pem"), ca.as_bytes(), 0o644)?;
+    place(&data.join("server.crt"), certificate.as_bytes(), 0o600)?;
+    place(&data.join("server.key"), key.as_bytes(), 0o600)?;
     place(&data.join("pg_hba.conf"), hba(&options).as_bytes(), 0o600)?;
     let cluster = Cluster {
         server: Mutex::new(process),
@@ -199,7 +203,7 @@ impl Postgres {
 #[derive(Clone, Debug)]
 pub(super) struct Certificates {
     ca: String,
-    server: String,
+    certificate: String,
     key: String,
 }
 
@@ -207,11 +211,15 @@ impl Certificates {
     fn of(tls: Tls) -> Result<Self> {
         let authority = Authority::shared()?;
         let ca = authority.pem().to_owned();
-        let (server, key) = match tls {
+        let (certificate, key) = match tls {
             Tls::OtherCa => Authority::new("somebody else")?.server(tls)?,
             _ => authority.server(tls)?,
         };
-        Ok(Self { ca, server, key })
+        Ok(Self {
+            ca,
+            certificate,
+            key,
+        })
     }
 }
 
