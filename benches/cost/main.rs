@@ -11,15 +11,17 @@
 #![expect(clippy::print_stdout, reason = "a table is there to be read")]
 
 mod outage;
+mod process;
 mod share;
 mod table;
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testbed::world::STEPS;
-use testbed::{Cost, Error, Fault, Result, Superuser, World};
+use testbed::{Error, Fault, Result, Superuser, World};
 
+use self::process::Cost;
 use self::share::Share;
 
 #[tokio::main]
@@ -74,9 +76,8 @@ async fn rotations(world: &World, roles: &[String]) -> Result<(Vec<Run>, Vec<Run
     world.rotate().await?;
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        world.function.kill().await;
-        cold.push(Run::of(world, roles).await?);
-        warm.push(Run::of(world, roles).await?);
+        cold.push(Run::cold(world, roles).await?);
+        warm.push(Run::warm(world, roles).await?);
     }
     Ok((cold, warm))
 }
@@ -111,7 +112,7 @@ const ALTERNATING_USERS: Budget = Budget {
 
 /// One rotation, measured.
 struct Run {
-    /// Until the first poll.
+    /// Until the first poll; nothing where the process is not new.
     start: Cost,
     steps: Vec<Step>,
     /// From its beginning to the fourth answer; where the process is new, from the process's beginning.
@@ -128,30 +129,31 @@ struct Step {
 }
 
 impl Run {
-    async fn of(world: &World, roles: &[String]) -> Result<Self> {
+    /// In a new process.
+    async fn cold(world: &World, roles: &[String]) -> Result<Self> {
+        world.function.kill().await;
+        let begun = Instant::now();
+        world.function.start_again().await?;
+        let wall = begun.elapsed();
+        let start = Cost::default().until(Cost::of(&world.function)?, wall);
+        Self::of(world, roles, start, Cost::default()).await
+    }
+
+    /// In a process that has worked before.
+    async fn warm(world: &World, roles: &[String]) -> Result<Self> {
+        let before = Cost::of(&world.function)?;
+        Self::of(world, roles, Cost::default(), before).await
+    }
+
+    async fn of(world: &World, roles: &[String], start: Cost, before: Cost) -> Result<Self> {
         let token = world.begin().await?;
-        let before = world.function.cost().map(|cost| cost.cpu);
         let mut steps = Vec::new();
         for step in STEPS {
             steps.push(Step::of(world, roles, step, &token).await?);
         }
-        let after = world
-            .function
-            .cost()
-            .ok_or_else(|| Error::new("the function died"))?;
-        world.secrets.tidy(&world.secret).await?;
-        let start = world.function.start_cost().unwrap_or_default();
         let answers: Duration = steps.iter().map(|step| step.cost.wall).sum();
-        let whole = Cost {
-            wall: answers
-                + if before.is_none() {
-                    start.wall
-                } else {
-                    Duration::ZERO
-                },
-            cpu: after.cpu.saturating_sub(before.unwrap_or_default()),
-            peak_memory: after.peak_memory,
-        };
+        let whole = before.until(Cost::of(&world.function)?, start.wall + answers);
+        world.secrets.tidy(&world.secret).await?;
         Ok(Self {
             start,
             steps,
@@ -165,15 +167,13 @@ impl Step {
         world.api.forget();
         world.db.forget();
         let mark = world.postgres.mark();
+        let before = Cost::of(&world.function)?;
         let invocation = world.step(step, token).await;
         invocation.success()?;
+        let after = Cost::of(&world.function)?;
         let each = |count: &dyn Fn(&str) -> usize| roles.iter().map(|role| count(role)).sum();
         Ok(Self {
-            cost: Cost {
-                wall: invocation.took,
-                cpu: invocation.cpu,
-                peak_memory: invocation.peak_memory,
-            },
+            cost: before.until(after, invocation.took),
             calls: world.api.calls().len(),
             depth: world.api.depth(),
             connections: each(&|role| world.postgres.connections(role, mark).len()),
@@ -247,8 +247,7 @@ async fn at_a_share(program: &str) -> Result<()> {
     let world = World::builder(share.program()).start().await?;
     let mut runs = Vec::new();
     for _ in 0..RUNS_AT_A_SHARE {
-        world.function.kill().await;
-        let run = Run::of(&world, std::slice::from_ref(&world.role));
+        let run = Run::cold(&world, std::slice::from_ref(&world.role));
         runs.push(run.await?.whole);
     }
     table::cost("the same, 7 % of a CPU", &runs, None);
@@ -266,8 +265,7 @@ async fn traffic(world: &World, roles: &[String], budget: Budget) -> Result<()> 
     world.api.answer("*", 1.., Fault::Delay(LONG_ENOUGH));
     let mut runs = Vec::new();
     for _ in 0..RUNS_OF_TRAFFIC {
-        world.function.kill().await;
-        runs.push(Run::of(world, roles).await?);
+        runs.push(Run::cold(world, roles).await?);
     }
     world.api.heal();
     let bare = bare(world).await?;

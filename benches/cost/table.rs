@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testbed::Cost;
+use super::process::Cost;
 
 /// What something costs: wall, CPU, memory; the budget in ms of CPU and MiB.
 pub(crate) fn cost(what: &str, costs: &[Cost], budget: Option<(f64, Option<f64>)>) {

@@ -89,7 +89,7 @@ async fn start(function: &Path) -> Result<World> {
         "PostgreSQL and moto, which stands in for Secrets Manager; what is missing is fetched, once",
     );
     let began = Instant::now();
-    tools::prepare(&[]).await?;
+    tools::prepare().await?;
     done("there", began);
     say("Starting", "PostgreSQL with TLS");
     let began = Instant::now();

@@ -195,10 +195,10 @@ async fn c17_a_server_that_accepts_any_password_gets_the_new_one_all_the_same_an
         "{warnings:?}"
     );
     world.steps(&token).await?;
-    // In clear text this server checks passwords: it is the secret's that it takes.
+    // Through the socket this server checks passwords: it is the secret's that it takes.
     assert!(
         cluster
-            .login_in_clear(
+            .login(
                 &world.role,
                 &world.password("AWSCURRENT").await?,
                 "postgres"
@@ -208,7 +208,7 @@ async fn c17_a_server_that_accepts_any_password_gets_the_new_one_all_the_same_an
     );
     assert!(
         cluster
-            .login_in_clear(&world.role, &world.first_password, "postgres")
+            .login(&world.role, &world.first_password, "postgres")
             .await
             .is_err()
     );

@@ -14,7 +14,7 @@ use super::world;
 #[tokio::test]
 async fn c40_channel_binding_is_used_where_the_server_offers_it() -> TestResult {
     let world = world().start().await?;
-    let data = world.postgres.socket_folder().join("data");
+    let data = world.postgres.folder().join("data");
     let read = |name: &str| std::fs::read(data.join(name)).unwrap();
     let mut acceptor = SslAcceptor::mozilla_modern_v5(SslMethod::tls_server()).unwrap();
     acceptor

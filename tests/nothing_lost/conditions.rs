@@ -1,6 +1,6 @@
 //! What may be so while a call is under way, made so and unmade.
 
-use testbed::{Session, Verifier};
+use testbed::{Session, TestResult, Verifier, eventually};
 
 use super::invariants::{Broken, Invariant};
 use super::scene::Scene;
@@ -28,8 +28,8 @@ impl Scene {
                 self.admin("ALTER DATABASE postgres CONNECTION LIMIT 0")
                     .await,
             ),
-            Condition::NotReady => self.world.postgres.follow_nobody(false).await.unwrap(),
-            Condition::Recovering => self.world.postgres.follow_nobody(true).await.unwrap(),
+            Condition::NotReady => self.follow_nobody(false).await.unwrap(),
+            Condition::Recovering => self.follow_nobody(true).await.unwrap(),
             Condition::ReadOnly => drop(
                 self.admin("ALTER DATABASE postgres SET default_transaction_read_only = on")
                     .await,
@@ -51,7 +51,7 @@ impl Scene {
                     .await,
             ),
             Condition::NotReady | Condition::Recovering => {
-                self.world.postgres.lead().await.unwrap();
+                self.lead().await.unwrap();
             }
             Condition::ReadOnly => drop(
                 self.admin("ALTER DATABASE postgres RESET default_transaction_read_only")
@@ -75,6 +75,34 @@ impl Scene {
         Ok(())
     }
 
+    /// Restarts the server as a replica that follows nobody: read-only, or, unless `hot`, turning everybody away as
+    /// during a start (57P03).
+    async fn follow_nobody(&self, hot: bool) -> TestResult {
+        let postgres = &self.world.postgres;
+        let hot_standby = if hot { "on" } else { "off" };
+        postgres.set("hot_standby", hot_standby).await?;
+        postgres.stop().await?;
+        std::fs::write(postgres.folder().join(SIGNAL), "")?;
+        if hot {
+            return Ok(postgres.start_again().await?);
+        }
+        postgres.start_unready()?;
+        eventually("the server to say no", async || {
+            let login = postgres.login("postgres", "", "postgres").await.err();
+            Ok(login.filter(|no| no.code.as_deref() == Some("57P03")))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Ends that: the server takes writes again.
+    async fn lead(&self) -> TestResult {
+        let postgres = &self.world.postgres;
+        postgres.stop().await?;
+        std::fs::remove_file(postgres.folder().join(SIGNAL))?;
+        Ok(postgres.start_again().await?)
+    }
+
     /// A role with the clone's name, unless there is one.
     async fn estrange_clone(&self) -> Undo {
         let stranger = format!("{}_clone", self.world.role);
@@ -94,7 +122,7 @@ impl Scene {
              || (SELECT count(*) FROM pg_db_role_setting WHERE setrole = a.oid)) FROM pg_authid a WHERE rolname = '{role}'"
         );
         let rows = self.admin(&state).await;
-        rows.first().map(|row| row.texts().concat())
+        rows.first().map(|row| row.concat())
     }
 
     async fn estrange(&self) -> Undo {
@@ -119,6 +147,9 @@ impl Scene {
         roles
     }
 }
+
+/// Makes a server a replica.
+const SIGNAL: &str = "data/standby.signal";
 
 /// How a condition ends.
 pub(super) enum Undo {

@@ -171,7 +171,7 @@ impl Service<'_> {
             .replace("$neighbour", &format!("'{neighbour}'"));
         let mut bystanders = Vec::new();
         for row in self.scene.admin(&look).await {
-            let [kind, name, state] = row.texts()[..] else {
+            let [kind, name, state] = &row[..] else {
                 continue;
             };
             if kind == "own" {
@@ -220,13 +220,13 @@ impl Service<'_> {
         };
         let state = format!("SELECT md5(a::text) FROM pg_authid a WHERE rolname = '{role}'");
         let state = self.scene.admin(&state).await;
-        let state = state.first().map(|row| row.texts().concat());
+        let state = state.first().map(|row| row.concat());
         let question = (role.clone(), password.clone(), state);
         if let Some(answer) = self.logins.get(&question) {
             return *answer;
         }
         let postgres = &self.scene.world.postgres;
-        let login = postgres.login_in_clear(&role, &password, "postgres").await;
+        let login = postgres.login(&role, &password, "postgres").await;
         if let Err(refused) = &login {
             assert!(refused.code.is_some(), "nobody can log in: {refused}");
         }

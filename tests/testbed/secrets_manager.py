@@ -20,7 +20,7 @@ from moto.secretsmanager.exceptions import (
 )
 from moto.secretsmanager.models import SecretsManagerBackend, SecretsStore
 from moto.secretsmanager.responses import SecretsManagerResponse
-from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 DAY = 86_400
 ONE_AT_A_TIME = threading.Lock()
@@ -222,4 +222,7 @@ MODULES = tuple(backends.list_of_moto_modules())
 backends.list_of_moto_modules = lambda: MODULES
 
 if __name__ == "__main__":
-    server.main()
+    application = server.DomainDispatcherApplication(server.create_backend_app)
+    listening = make_server("127.0.0.1", 0, application, threaded=True)
+    print(listening.port, flush=True)
+    listening.serve_forever()

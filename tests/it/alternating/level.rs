@@ -182,8 +182,8 @@ async fn acts_as(it: &Alternating) -> TestResult<Option<String>> {
         .world
         .postgres
         .login(&role, &password, &it.world.database);
-    let rows = login.await?.run("SELECT current_user AS it").await;
-    Ok(rows.unwrap()[0].text("it").map(str::to_owned))
+    let mut rows = login.await?.run("SELECT current_user").await?;
+    Ok(rows.pop().and_then(|mut row| row.pop()))
 }
 
 #[tokio::test]

@@ -60,20 +60,13 @@ async fn c33_a_tag_that_names_the_cluster_leads_the_superuser_there() -> TestRes
 async fn c33_a_tag_that_leads_to_no_postgres_or_to_another_server_is_foreign() -> TestResult {
     let (mysql, other) = (rds_name("mysql"), rds_name("other"));
     let it = world().alternating().await?;
-    let port = it.world.db.port().to_string();
-    let parameters = [
-        ("DBInstanceIdentifier", mysql.as_str()),
-        ("DBInstanceClass", "db.t4g.micro"),
-        ("Engine", "mysql"),
-        ("AllocatedStorage", "20"),
-        ("MasterUsername", "admin1"),
-        ("MasterUserPassword", "unused-here"),
-        ("Port", &port),
-    ];
+    let port = it.world.db.port();
+    let engine = "Engine=mysql&DBInstanceClass=db.t4g.micro&AllocatedStorage=20";
+    let master = "MasterUsername=admin1&MasterUserPassword=unused-here";
+    let parameters = format!("DBInstanceIdentifier={mysql}&Port={port}&{engine}&{master}");
     let rds = &it.world.secrets;
     rds.rds("CreateDBInstance", &parameters).await?;
-    rds.create_db_instance(&other, None, it.world.db.port())
-        .await?;
+    rds.create_db_instance(&other, None, port).await?;
     it.world.api.lead(&format!("{mysql}."), "localhost");
     for (tag, says) in [
         (None, "none of the tags"),

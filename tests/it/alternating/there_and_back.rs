@@ -107,15 +107,15 @@ async fn what_stays_different_is_who_logged_in() -> TestResult {
     let it = world().alternating().await?;
     it.world.rotate().await?;
     let (one, other) = (session(&it).await?, session(&it).await?);
-    let who = "SELECT session_user AS came, current_user AS acts, pg_backend_pid() AS pid";
+    let who = "SELECT session_user, current_user, pg_backend_pid()";
     let rows = one.run(who).await?;
-    assert_eq!(rows[0].text("came"), Some(it.clone_role().as_str()));
-    assert_eq!(rows[0].text("acts"), Some(it.world.role.as_str()));
+    let [logged_in, acts_as, pid] = &rows[0][..] else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(*logged_in, it.clone_role());
+    assert_eq!(*acts_as, it.world.role);
     // PostgreSQL asks who a session logged in as, not whom it acts as.
-    let end = format!(
-        "SELECT pg_terminate_backend({})",
-        rows[0].text("pid").unwrap()
-    );
+    let end = format!("SELECT pg_terminate_backend({pid})");
     other.run(&end).await.unwrap_err();
     other.run(&format!("SET ROLE NONE; {end}")).await?;
     it.world.finish().await?;

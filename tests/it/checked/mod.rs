@@ -112,7 +112,7 @@ async fn everything(world: &World) -> TestResult<Vec<String>> {
         ),
     ] {
         for row in world.postgres.admin(&query).await? {
-            found.push(format!("{:?}", row.texts()));
+            found.push(format!("{row:?}"));
         }
     }
     Ok(found)

@@ -1,20 +1,17 @@
 //! HTTP without ceremony: a server that can break its promises.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use futures_util::stream::{self, StreamExt as _};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::CONTENT_LENGTH;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-
-use crate::background::Ongoing;
+use tokio::net::TcpStream;
 
 /// The connection is closed instead of an answer.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -31,99 +28,44 @@ pub(crate) struct Reply {
     pub(crate) cut_at: Option<usize>,
 }
 
-/// Serves `handler` on the listener's connections until this is dropped.
-pub(crate) fn serve<H, F>(listener: TcpListener, handler: H) -> Ongoing
+/// Answers the requests of one connection.
+pub(crate) async fn converse<H, F>(stream: TcpStream, handler: H)
 where
-    H: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Reply, Cut>> + Send + 'static,
+    H: Fn(Request<Bytes>) -> F,
+    F: Future<Output = Result<Reply, Cut>>,
 {
-    let handler = Arc::new(handler);
-    Ongoing::start(async move {
-        // Dropped with this task, and every connection with it.
-        let mut connections = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            // An answer goes out at once, as from a real server.
-            let _ = stream.set_nodelay(true);
-            connections.spawn(converse(stream, Arc::clone(&handler)));
-            while connections.try_join_next().is_some() {}
-        }
-    })
-}
-
-async fn converse<H, F>(stream: TcpStream, handler: Arc<H>)
-where
-    H: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Reply, Cut>> + Send + 'static,
-{
-    let service = service_fn(move |request: Request<Incoming>| {
-        let handler = Arc::clone(&handler);
-        async move {
-            let (head, body) = request.into_parts();
-            let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
-            let reply = handler(Request::from_parts(head, body)).await?;
-            reply.into_response().map_err(|_| Cut)
-        }
+    let service = service_fn(async |request: Request<Incoming>| {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        handler(Request::from_parts(head, body))
+            .await?
+            .into_response()
     });
     // However it ends, the client has seen it.
-    let _ = hyper::server::conn::http1::Builder::new()
+    let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
 impl Reply {
-    fn into_response(self) -> Result<Response<Sent>, hyper::http::Error> {
-        let mut response = Response::builder().status(self.status);
-        for (name, value) in &self.headers {
-            response = response.header(*name, value);
-        }
+    fn into_response(self) -> Result<Response<impl Body<Data = Bytes, Error = Cut>>, Cut> {
         let length = self.body.len();
-        let cut = self.cut_at.is_some();
         let data = self.body.slice(..self.cut_at.unwrap_or(length).min(length));
-        response.body(Sent {
-            data: Some(data),
-            length,
-            cut,
-            flushed: false,
-        })
-    }
-}
-
-/// A body that may end before its announced length.
-struct Sent {
-    data: Option<Bytes>,
-    length: usize,
-    cut: bool,
-    flushed: bool,
-}
-
-impl Body for Sent {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if let Some(data) = self.data.take() {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
-        }
-        if !self.cut {
-            return Poll::Ready(None);
-        }
-        if !self.flushed {
+        let sent = stream::iter([Ok(Frame::data(data))]);
+        let end = stream::iter(self.cut_at).then(async |_| {
             // Waiting once makes hyper send what it has.
-            self.flushed = true;
-            task.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(Some(Err(Cut)))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(if self.cut {
-            self.length
-        } else {
-            self.data.as_ref().map_or(0, Bytes::len)
-        } as u64)
+            tokio::task::yield_now().await;
+            Err(Cut)
+        });
+        let response = Response::builder()
+            .status(self.status)
+            .header(CONTENT_LENGTH, length);
+        let headers = self.headers.iter();
+        let response = headers.fold(response, |response, (name, value)| {
+            response.header(*name, value)
+        });
+        response
+            .body(StreamBody::new(Box::pin(sent.chain(end))))
+            .map_err(|_| Cut)
     }
 }

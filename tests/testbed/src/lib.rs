@@ -33,7 +33,7 @@
 //! | what an operator types | [`World::operator`] |
 //! | something done in a turn, before the server hears it or before the client hears the answer | [`DbGate::before`], [`DbGate::after`] |
 //! | one world for many tests, each with a new secret | [`World::renew`] |
-//! | a process killed, its cost, what it wrote | [`Function`], [`Invocation`] |
+//! | a process killed, what it wrote | [`Function`], [`Invocation`] |
 //! | progress on a terminal; fetching ahead of time | [`tools::on_progress`], [`tools::prepare`] |
 //!
 //! PostgreSQL's servers are the installed one, else npm's; `TESTBED_POSTGRES=16` (or `16.4`) asks for a version. moto comes
@@ -47,6 +47,8 @@ mod error;
 pub mod function;
 pub mod gate;
 mod http;
+mod listener;
+mod output;
 mod postgres;
 mod secrets;
 mod test_result;
@@ -57,7 +59,7 @@ pub mod world;
 
 pub use self::background::eventually;
 pub use self::error::{Error, Result};
-pub use self::function::{Cost, Failure, Function, Invocation, StartFailure};
+pub use self::function::{Failure, Function, Invocation, StartFailure};
 pub use self::gate::{ApiGate, Call, DbFault, DbGate, Fault, Nth, SilentPort};
 pub use self::postgres::*;
 pub use self::secrets::{Labels, Secret, SecretsManager};

@@ -3,10 +3,9 @@
 //! One little shell for all reads a pipe from us. When the pipe closes, it ends the processes that are left on its list and
 //! removes their folders.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -14,13 +13,12 @@ use nix::unistd::Pid;
 use parking_lot::Mutex;
 
 use crate::error::{Context as _, Result};
+use crate::output::Output;
 
 /// Puts a process on the list, with the signal that ends it.
 pub(crate) fn watch(pid: Pid, end: Signal) {
-    tell(&format!(
-        "end {pid} {}",
-        end.as_str().trim_start_matches("SIG")
-    ));
+    let signal = end.as_str().trim_start_matches("SIG");
+    tell(&format!("end {pid} {signal}"));
 }
 
 /// Takes it off again, before its number can become somebody else's.
@@ -64,43 +62,41 @@ while read -r order what signal; do
 done
 "#;
 
-/// A server with a folder of its own, which are gone when this is dropped.
+/// A server, which ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    folder: PathBuf,
     command: Command,
     end: Signal,
+    output: Output,
     running: Option<Child>,
 }
 
 impl Server {
-    /// Takes `folder` into custody; `command` will be started in it, and ended by `end`.
-    pub(crate) fn new(folder: PathBuf, mut command: Command, end: Signal) -> Self {
-        remove(&folder);
-        command.current_dir(&folder).process_group(0);
-        Self {
-            folder,
+    /// A server that `command` will start, and `end` end.
+    pub(crate) fn new(mut command: Command, end: Signal) -> Result<Self> {
+        let output = Output::new()?;
+        command
+            .process_group(0)
+            .current_dir("/")
+            .stdin(Stdio::null());
+        command.stdout(output.writer()?).stderr(output.writer()?);
+        Ok(Self {
             command,
             end,
+            output,
             running: None,
-        }
+        })
     }
 
-    /// Starts the server, which appends to `log` in its folder.
+    /// Starts it.
     pub(crate) fn start(&mut self) -> Result<()> {
-        let mut log = File::options();
-        let log = log.create(true).append(true).open(self.log_path());
-        let log = log.context("no log")?;
-        let errors = log.try_clone().context("no log")?;
-        self.command.stdin(Stdio::null()).stdout(log).stderr(errors);
-        let server = self.command.spawn();
-        let server = server.context("could not start the server")?;
+        let server = self.command.spawn().context("could not start the server")?;
         watch(pid_of(&server), self.end);
         self.running = Some(server);
         Ok(())
     }
 
-    /// Sends the server `signal` and waits until it has gone.
+    /// Sends it `signal` and waits until it has gone.
     pub(crate) fn end(&mut self, signal: Signal) -> Result<()> {
         let Some(mut server) = self.running.take() else {
             return Ok(());
@@ -112,49 +108,22 @@ impl Server {
         Ok(())
     }
 
-    /// Whether the server is still there.
+    /// Whether it is still there.
     pub(crate) fn is_alive(&mut self) -> bool {
         let server = self.running.as_mut();
         server.is_some_and(|server| matches!(server.try_wait(), Ok(None)))
     }
 
-    /// What the server has written.
-    pub(crate) fn log(&self) -> String {
-        self.log_from(0)
-    }
-
-    /// The same, from so many bytes on.
-    pub(crate) fn log_from(&self, start: u64) -> String {
-        let mut log = Vec::new();
-        // A log that can't be read says nothing, and whoever asks misses something in it.
-        let _ = File::open(self.log_path()).and_then(|mut file| {
-            file.seek(SeekFrom::Start(start))?;
-            file.read_to_end(&mut log)
-        });
-        String::from_utf8_lossy(&log).into_owned()
-    }
-
-    /// How many bytes it has written.
-    pub(crate) fn log_length(&self) -> u64 {
-        std::fs::metadata(self.log_path()).map_or(0, |log| log.len())
-    }
-
-    /// Empties the log.
-    pub(crate) fn forget_log(&self) {
-        // A log that stays is longer, and no less true.
-        let _ = File::create(self.log_path());
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.folder.join("log")
+    /// What it writes.
+    pub(crate) fn output(&self) -> &Output {
+        &self.output
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // What can't be ended or removed now is the watchdog's.
+        // What can't be ended now is the watchdog's.
         let _ = self.end(self.end);
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

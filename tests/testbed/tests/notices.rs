@@ -1,7 +1,6 @@
 //! The testbed can fail: what it is there to notice, it notices.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,9 +11,6 @@ use testbed::{
     DbFault, DbGate, Error, Fault, Function, Postgres, SecretsManager, TestResult, World,
     eventually, unique,
 };
-use tokio::net::TcpStream;
-use tokio_postgres::NoTls;
-use tokio_postgres::config::{Config, SslMode};
 
 /// A function that does what `FAKE` says.
 const FAKE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake.py");
@@ -133,16 +129,9 @@ async fn created_with(fault: DbFault) -> TestResult<(bool, bool)> {
         .await?;
     let gate = DbGate::start(&cluster).await?;
     gate.connection(1, fault);
-    let mut config = Config::new();
-    config.user(&role).password("a password").dbname("postgres");
-    config.ssl_mode(SslMode::Disable);
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, gate.port())).await?;
-    let (client, connection) = config.connect_raw(stream, NoTls).await?;
-    let session = tokio::spawn(connection);
+    let session = gate.login(&role, "a password").await?;
     let create = format!("CREATE ROLE {role}_made");
-    let succeeded = client.simple_query(&create).await.is_ok();
-    drop(client);
-    let _ = session.await;
+    let succeeded = session.run(&create).await.is_ok();
     let look = format!("SELECT 1 FROM pg_roles WHERE rolname = '{role}_made'");
     Ok((succeeded, cluster.value(&look).await?.is_some()))
 }
@@ -190,7 +179,7 @@ async fn be_killed() -> TestResult {
     let postgres = Postgres::options().start().await?;
     let _secrets = SecretsManager::start().await?;
     let function = Function::builder(FAKE).env("FAKE", "hangs").start().await?;
-    let folder = postgres.socket_folder().to_owned();
+    let folder = postgres.folder().to_owned();
     let postmaster = std::fs::read_to_string(folder.join("data/postmaster.pid"))?;
     let postmaster = postmaster.lines().next().map(Path::new);
     let process = function.pid().ok_or_else(|| Error::new("it has gone"))?;

@@ -19,18 +19,15 @@ pub(super) async fn abilities(
     let mut all = Abilities::new();
     for question in [SETTINGS, PRIVILEGES, ATTRIBUTES] {
         for row in session.run(question).await? {
-            if let [name, value] = row.texts()[..] {
-                all.insert(name.to_owned(), value.to_owned());
+            if let [name, value] = &row[..] {
+                all.insert(name.clone(), value.clone());
             }
         }
     }
     for deed in deeds(place) {
         let outcome = session.run(&format!("BEGIN; {deed}; ROLLBACK")).await;
         let outcome = match outcome {
-            Ok(rows) => format!(
-                "{:?}",
-                rows.iter().map(testbed::Row::texts).collect::<Vec<_>>()
-            ),
+            Ok(rows) => format!("{rows:?}"),
             Err(no) => {
                 session.run("ROLLBACK").await?;
                 no.to_string()

@@ -1,24 +1,14 @@
 //! Things that one makes and the other uses, alters and drops: C27.
 
-use testbed::Session;
+use testbed::{Row, Session};
 
-/// A thing that was made: its name, its owner, who else may use it.
-pub(super) type Made = (String, String, String);
-
-/// `maker` makes things, `user` uses, alters and drops them; what they were.
+/// `maker` makes things, `user` uses, alters and drops them; of each its name, its owner, who else may use it.
 pub(super) async fn shares_what_it_makes(
     maker: &Session,
     user: &Session,
-) -> testbed::Result<Vec<Made>> {
+) -> testbed::Result<Vec<Row>> {
     maker.run(MAKE).await?;
     let made = user.run(MADE).await?;
-    let made: Vec<_> = made
-        .iter()
-        .map(|row| {
-            ["name", "owner", "acl"].map(|column| row.text(column).unwrap_or_default().to_owned())
-        })
-        .map(|[name, owner, acl]| (name, owner, acl))
-        .collect();
     assert_eq!(made.len(), 5, "{made:?}");
     user.run(USE).await?;
     Ok(made)
@@ -30,12 +20,12 @@ const MAKE: &str = "
     CREATE FUNCTION own.f() RETURNS int LANGUAGE sql AS 'SELECT 1'";
 
 const MADE: &str = "
-    SELECT relname AS name, pg_get_userbyid(relowner) AS owner, relacl::text AS acl FROM pg_class
+    SELECT relname, pg_get_userbyid(relowner), relacl::text FROM pg_class
       WHERE relnamespace = 'own'::regnamespace AND relkind IN ('r', 'S', 'v')
     UNION ALL SELECT proname, pg_get_userbyid(proowner), proacl::text FROM pg_proc WHERE pronamespace = 'own'::regnamespace
     UNION ALL SELECT typname, pg_get_userbyid(typowner), typacl::text FROM pg_type
       WHERE typnamespace = 'own'::regnamespace AND typtype = 'e'
-    ORDER BY name";
+    ORDER BY 1";
 
 const USE: &str = "
     INSERT INTO own.t SELECT nextval('own.q') + 1; UPDATE own.t SET a = a + 10; SELECT own.f(), (SELECT count(*) FROM own.v);

@@ -68,9 +68,7 @@ async fn equal_throughout(life: Vec<Original>, kind: Superuser) -> TestResult {
         let by_original = shares_what_it_makes(&original, &clone).await?;
         let by_clone = shares_what_it_makes(&clone, &original).await?;
         assert_eq!(&by_original, &by_clone);
-        let is_its_own = by_original
-            .iter()
-            .all(|(_, owner, _)| *owner == it.world.role);
+        let is_its_own = by_original.iter().all(|made| made[1] == it.world.role);
         assert!(is_its_own || moment.starts_as_another(), "{by_original:?}");
     }
     drop(admin);

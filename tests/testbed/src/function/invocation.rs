@@ -15,10 +15,6 @@ pub struct Invocation {
     pub answer: Result<Value, Failure>,
     /// From handing over the event to the answer.
     pub took: Duration,
-    /// CPU time of all the process's threads, until the function asked for its next event.
-    pub cpu: Duration,
-    /// The most memory that the process ever held until then, in bytes.
-    pub peak_memory: u64,
     /// The lines that the process wrote meanwhile.
     pub log: Vec<String>,
     /// Whether it was killed at its deadline.
@@ -39,44 +35,37 @@ pub struct Failure {
 }
 
 /// A process that never asked for an event.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, thiserror::Error)]
+#[error("the function did not start ({exit:?})\n{output}")]
 pub struct StartFailure {
     /// How it ended; none where it was killed for taking too long, or couldn't be started.
     pub exit: Option<ExitStatus>,
-    /// What it wrote.
+    /// What it wrote, or what kept it from being started.
     pub output: String,
-    /// What it reported to the Runtime API, or what kept it from being started.
-    pub reported: Option<Failure>,
 }
 
 impl Invocation {
     /// The error's name, where it is one.
     pub fn error_type(&self) -> Option<&str> {
-        self.answer
-            .as_ref()
-            .err()
-            .map(|failure| failure.error_type.as_str())
+        let failure = self.answer.as_ref().err();
+        failure.map(|failure| failure.error_type.as_str())
     }
 
     /// The success, or what went wrong with the log as a test's failure.
     pub fn success(&self) -> crate::Result<&Value> {
-        self.answer.as_ref().map_err(|failure| {
+        let failed = |failure| {
             Error::new(format!(
                 "the function failed: {failure}\n{}",
                 self.log.join("\n")
             ))
-        })
+        };
+        self.answer.as_ref().map_err(failed)
     }
 
     /// The failure, or a test's failure where it was a success.
     pub fn failure(&self) -> crate::Result<&Failure> {
-        match &self.answer {
-            Err(failure) => Ok(failure),
-            Ok(value) => Err(Error::new(format!(
-                "the function succeeded: {value}\n{}",
-                self.log.join("\n")
-            ))),
-        }
+        let succeeded = || Error::new(format!("the function succeeded: {self:?}"));
+        self.answer.as_ref().err().ok_or_else(succeeded)
     }
 
     /// The message of a failure with this name, which the function reported itself, in its time.
@@ -95,17 +84,12 @@ impl Invocation {
     }
 
     pub(super) fn never_started(failure: &StartFailure) -> Self {
-        let died = failure.exit;
-        let reported = failure.reported.clone();
-        let failure_of_lambda = Failure::named("Runtime.ExitError", &failure.to_string());
         Self {
-            answer: Err(reported.unwrap_or(failure_of_lambda)),
+            answer: Err(Failure::named("Runtime.ExitError", &failure.to_string())),
             took: Duration::ZERO,
-            cpu: Duration::ZERO,
-            peak_memory: 0,
             log: failure.output.lines().map(str::to_owned).collect(),
             timed_out: false,
-            died,
+            died: failure.exit,
         }
     }
 }
@@ -123,18 +107,11 @@ impl Failure {
     /// `{"errorType": …, "errorMessage": …}`
     pub(super) fn of(payload: &[u8]) -> Self {
         let value: Value = serde_json::from_slice(payload).unwrap_or_default();
-        let text = |field| {
-            value
-                .get(field)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let raw = String::from_utf8_lossy(payload).into_owned();
+        let text = |field| value.get(field).and_then(Value::as_str).unwrap_or_default();
+        let failure = Self::named(text("errorType"), text("errorMessage"));
         Self {
-            error_type: text("errorType"),
-            error_message: text("errorMessage"),
-            raw,
+            raw: String::from_utf8_lossy(payload).into_owned(),
+            ..failure
         }
     }
 }
@@ -145,19 +122,6 @@ impl fmt::Display for Failure {
     }
 }
 
-impl fmt::Display for StartFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.reported, self.exit) {
-            (Some(failure), _) => write!(f, "the function did not start: {failure}")?,
-            (None, Some(exit)) => write!(f, "the function did not start, it ended with {exit}")?,
-            (None, None) => write!(f, "the function did not ask for an event in time")?,
-        }
-        write!(f, "\n{}", self.output)
-    }
-}
-
-impl std::error::Error for StartFailure {}
-
 impl From<StartFailure> for Error {
     fn from(failure: StartFailure) -> Self {
         Self::new(failure.to_string())
@@ -166,11 +130,9 @@ impl From<StartFailure> for Error {
 
 impl From<Error> for StartFailure {
     fn from(error: Error) -> Self {
-        let reported = Some(Failure::named("Testbed", &format!("{error:?}")));
         Self {
             exit: None,
-            output: String::new(),
-            reported,
+            output: format!("{error:?}"),
         }
     }
 }

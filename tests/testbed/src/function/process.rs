@@ -1,149 +1,52 @@
-//! The function's process: its environment, its life, its cost.
+//! The function's process: its environment and its life.
 
-use std::fs::File;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::watch;
 
+use super::Builder;
 use super::invocation::{Failure, Invocation, StartFailure};
-use super::runtime_api::{RuntimeApi, Told};
-use super::{Builder, Cost};
-use crate::background::{home, spawn};
-use crate::error::{Context as _, Error, Result};
+use super::runtime_api::{Progress, RuntimeApi};
+use crate::background::{home, pause, spawn};
+use crate::error::{Context as _, Result};
+use crate::output::Output;
 use crate::watchdog;
 
 /// A process that takes events.
 #[derive(Debug)]
 pub(super) struct Process {
     api: RuntimeApi,
-    live: Live,
-}
-
-/// What may be known of it and done to it while it works.
-#[derive(Clone, Debug)]
-pub(super) struct Live {
     pub(super) pid: Pid,
-    pub(super) start_cost: Cost,
-    started: Instant,
     exit: watch::Receiver<Option<ExitStatus>>,
 }
 
 impl Process {
     /// Starts the program and waits for its first poll.
-    pub(super) async fn start(
-        builder: &Builder,
-        output: &File,
-    ) -> Result<(Self, Live), StartFailure> {
+    pub(super) async fn start(builder: &Builder, output: &Output) -> Result<Self, StartFailure> {
         let api = RuntimeApi::start().await?;
         let command = command(builder, &api, output)?;
-        let mut live = home(async move { Live::start(command) }).await?;
-        let polled = async { api.until(|told| told.polls > 0).await };
-        let told = home_timeout(builder.patience, first(polled, live.ended())).await;
-        let told = match told {
-            Some(Ok(told)) => told,
-            unpolled => {
-                live.kill().await;
-                let exit = unpolled.and_then(Result::err);
-                return Err(StartFailure {
-                    exit,
-                    output: String::new(),
-                    reported: api.told().init_error,
-                });
-            }
-        };
-        live.start_cost = live.cost().unwrap_or_default();
-        live.start_cost.wall = told
-            .first_poll
-            .map_or(Duration::ZERO, |poll| poll.duration_since(live.started));
-        Ok((
-            Self {
-                api,
-                live: live.clone(),
-            },
-            live,
-        ))
-    }
-
-    pub(super) fn has_died(&self) -> bool {
-        self.live.exit.borrow().is_some()
-    }
-
-    /// Hands over an event and waits for what comes first: the answer, the end, the deadline.
-    pub(super) async fn invoke(&mut self, event: &Value, deadline: Duration) -> Invocation {
-        let before = self.live.cost().unwrap_or_default();
-        let polls = self.api.told().polls;
-        let started = Instant::now();
-        let id = self.api.hand(event, deadline);
-        let answered = self.api.until(|told| told.answer_to(&id).is_some());
-        let outcome = home_timeout(deadline, first(answered, self.live.ended())).await;
-        let mut invocation = Invocation {
-            answer: Err(Failure::default()),
-            took: started.elapsed(),
-            cpu: Duration::ZERO,
-            peak_memory: 0,
-            log: Vec::new(),
-            timed_out: false,
-            died: None,
-        };
-        match outcome {
-            Some(Ok(told)) => {
-                if let Some((answered, answer)) = told.answer_to(&id) {
-                    invocation.took = answered.duration_since(started);
-                    invocation.answer = answer;
-                }
-                // Lambda's invocation ends with the next poll, and so does what is written.
-                let next = self.api.until(|told| told.polls > polls);
-                let _ = home_timeout(Duration::from_secs(1), first(next, self.live.ended())).await;
-            }
-            Some(Err(exit)) => {
-                let text = format!("RequestId: {id} Error: Runtime exited with error: {exit}");
-                invocation.answer = Err(Failure::named("Runtime.ExitError", &text));
-            }
-            None => {
-                self.live.kill().await;
-                invocation.timed_out = true;
-                let text = format!(
-                    "{id} Task timed out after {:.2} seconds",
-                    deadline.as_secs_f64()
-                );
-                invocation.answer = Err(Failure::named("Sandbox.Timedout", &text));
-            }
+        let process = home(async move { Self::spawn(command, api) }).await?;
+        let polled = |progress: &Progress| (progress.polls > 0).then_some(());
+        if let Err(exit) = process.reaches(PATIENCE, polled).await {
+            process.kill().await;
+            return Err(StartFailure {
+                exit,
+                output: String::new(),
+            });
         }
-        invocation.died = *self.live.exit.borrow();
-        let after = self.live.cost().unwrap_or(before);
-        invocation.cpu = after.cpu.saturating_sub(before.cpu);
-        invocation.peak_memory = after.peak_memory;
-        invocation
+        Ok(process)
     }
-}
 
-impl Told {
-    fn answer_to(&self, id: &str) -> Option<(Instant, Result<Value, Failure>)> {
-        self.answer
-            .as_ref()
-            .filter(|(of, ..)| of == id)
-            .map(|(_, at, answer)| (*at, answer.clone()))
-    }
-}
-
-impl Live {
-    fn start(mut command: Command) -> Result<Self> {
-        let started = Instant::now();
-        let mut child = command
-            .kill_on_drop(true)
-            .spawn()
-            .context("could not start the function")?;
-        let pid = child
-            .id()
-            .and_then(|pid| i32::try_from(pid).ok())
-            .map(Pid::from_raw)
-            .context("it has no number")?;
+    fn spawn(mut command: Command, api: RuntimeApi) -> Result<Self> {
+        let child = command.kill_on_drop(true).spawn();
+        let mut child = child.context("could not start the function")?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        let pid = Pid::from_raw(pid.context("it has no number")?);
         watchdog::watch(pid, Signal::SIGKILL);
         let (tell, exit) = watch::channel(None);
         spawn(async move {
@@ -158,81 +61,89 @@ impl Live {
             watchdog::forget(pid);
             let _ = tell.send(ended.ok());
         });
-        Ok(Self {
-            pid,
-            start_cost: Cost::default(),
-            started,
-            exit,
-        })
+        Ok(Self { api, pid, exit })
+    }
+
+    /// Hands over an event and waits for what comes first: the answer, the end, the deadline.
+    pub(super) async fn invoke(&self, event: &Value, deadline: Duration) -> Invocation {
+        let polls = self.api.progress().polls;
+        let started = Instant::now();
+        let id = self.api.hand(event, deadline);
+        let ours = |progress: &Progress| progress.answer.clone().filter(|answer| answer.id == id);
+        let answered = self.reaches(deadline, ours).await;
+        let timed_out = matches!(answered, Err(None));
+        let mut took = started.elapsed();
+        let answer = match answered {
+            Ok(answer) => {
+                // Lambda's invocation ends with the next poll, and so does what is written.
+                let polled = |progress: &Progress| (progress.polls > polls).then_some(());
+                let _ = self.reaches(A_MOMENT, polled).await;
+                took = answer.at.duration_since(started);
+                answer.outcome
+            }
+            Err(Some(exit)) => {
+                let text = format!("RequestId: {id} Error: Runtime exited with error: {exit}");
+                Err(Failure::named("Runtime.ExitError", &text))
+            }
+            Err(None) => {
+                self.kill().await;
+                let text = format!(
+                    "{id} Task timed out after {:.2} seconds",
+                    deadline.as_secs_f64()
+                );
+                Err(Failure::named("Sandbox.Timedout", &text))
+            }
+        };
+        Invocation {
+            answer,
+            took,
+            log: Vec::new(),
+            timed_out,
+            died: *self.exit.borrow(),
+        }
+    }
+
+    pub(super) fn has_died(&self) -> bool {
+        self.exit.borrow().is_some()
     }
 
     /// Kills it, and waits until it has gone.
     pub(super) async fn kill(&self) {
-        if self.exit.borrow().is_none() {
+        if !self.has_died() {
             let _ = kill(self.pid, Signal::SIGKILL);
             self.ended().await;
         }
     }
 
-    /// What it has cost since its start; none once it has gone.
-    pub(super) fn cost(&self) -> Option<Cost> {
-        let clock = clock_getcpuclockid(self.pid).ok()?;
-        let cpu = Duration::from(clock.now().ok()?);
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().ok()?;
-        Some(Cost {
-            wall: self.started.elapsed(),
-            cpu,
-            peak_memory: kilobytes * 1024,
-        })
+    /// What shows once it has got far enough; or that it ended before, or (none) took too long.
+    async fn reaches<T>(
+        &self,
+        span: Duration,
+        look: impl Fn(&Progress) -> Option<T>,
+    ) -> Result<T, Option<ExitStatus>> {
+        tokio::select! {
+            biased;
+            seen = self.api.until(look) => Ok(seen),
+            exit = self.ended() => Err(Some(exit)),
+            () = pause(span) => Err(None),
+        }
     }
 
     async fn ended(&self) -> ExitStatus {
         let mut exit = self.exit.clone();
-        match exit.wait_for(Option::is_some).await {
-            Ok(ended) => ended.unwrap_or_default(),
-            Err(_) => ExitStatus::default(),
-        }
-    }
-}
-
-/// The first of two to be done.
-async fn first<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> Result<A, B> {
-    tokio::select! {
-        biased;
-        done = one => Ok(done),
-        done = other => Err(done),
-    }
-}
-
-/// `work` if it is done in time; measured by the testbed's clock, as a test's runtime may have none.
-async fn home_timeout<T>(span: Duration, work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        done = work => Some(done),
-        () = crate::background::pause(span) => None,
+        let ended = exit.wait_for(Option::is_some).await;
+        ended.map_or_else(|_| ExitStatus::default(), |exit| exit.unwrap_or_default())
     }
 }
 
 /// The program with Lambda's environment.
-fn command(builder: &Builder, api: &RuntimeApi, output: &File) -> Result<Command> {
+fn command(builder: &Builder, api: &RuntimeApi, output: &Output) -> Result<Command> {
     let program = builder.program.canonicalize();
     let program = program.context(format!(
         "there is no function at {}",
         builder.program.display()
     ))?;
-    let folder = program
-        .parent()
-        .ok_or_else(|| Error::new("the function lies nowhere"))?;
-    let handle = || {
-        output
-            .try_clone()
-            .map(Stdio::from)
-            .context("no output for the function")
-    };
+    let folder = program.parent().context("the function lies nowhere")?;
     let mut command = Command::new(&program);
     command
         .current_dir(folder)
@@ -242,10 +153,16 @@ fn command(builder: &Builder, api: &RuntimeApi, output: &File) -> Result<Command
         .env("LAMBDA_TASK_ROOT", folder)
         .envs(&builder.environment)
         .stdin(Stdio::null())
-        .stdout(handle()?)
-        .stderr(handle()?);
+        .stdout(output.writer()?)
+        .stderr(output.writer()?);
     Ok(command)
 }
+
+/// As long as Lambda waits for the first poll.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// From an answer to the next poll, where that comes at all.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// The function's own name.
 pub(crate) const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:db-rotation";

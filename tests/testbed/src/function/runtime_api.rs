@@ -2,7 +2,6 @@
 //!
 //! Source: AWS Lambda Developer Guide, *Using the Lambda runtime API for custom runtimes*.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,32 +11,34 @@ use serde_json::Value;
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::invocation::Failure;
-use crate::background::Ongoing;
 use crate::error::Result;
-use crate::gate::Port;
-use crate::http::{Cut, Reply, serve};
+use crate::http::{Cut, Reply, converse};
+use crate::listener::Listener;
 use crate::unique::random_hex;
 
-/// The API, and what the process has told it.
+/// The API, and how far the process has got.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
-    address: SocketAddr,
-    _server: Ongoing,
+    listener: Listener,
     events: mpsc::UnboundedSender<Event>,
-    told: watch::Receiver<Told>,
+    progress: watch::Receiver<Progress>,
 }
 
-/// What the process has told us so far.
+/// How far the process has got.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
-    /// When it asked for its first event.
-    pub(super) first_poll: Option<Instant>,
+pub(super) struct Progress {
     /// How many events it has asked for.
     pub(super) polls: usize,
-    /// Its last answer, with the event's identifier and when it came.
-    pub(super) answer: Option<(String, Instant, Result<Value, Failure>)>,
-    /// Why it could not start.
-    pub(super) init_error: Option<Failure>,
+    /// Its last answer.
+    pub(super) answer: Option<Answer>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    /// The event's identifier.
+    pub(super) id: String,
+    pub(super) at: Instant,
+    pub(super) outcome: Result<Value, Failure>,
 }
 
 #[derive(Debug)]
@@ -50,23 +51,25 @@ struct Event {
 impl RuntimeApi {
     pub(super) async fn start() -> Result<Self> {
         let (events, waiting) = mpsc::unbounded_channel();
-        let (tell, told) = watch::channel(Told::default());
+        let (tell, progress) = watch::channel(Progress::default());
         let waiting = Arc::new(Mutex::new(waiting));
-        let port = Port::any()?;
-        let server = serve(port.listen().await?, move |request| {
-            answer(request, Arc::clone(&waiting), tell.clone())
+        let listener = Listener::start(move |stream| {
+            let waiting = Arc::clone(&waiting);
+            let tell = tell.clone();
+            converse(stream, move |request| {
+                answer(request, Arc::clone(&waiting), tell.clone())
+            })
         });
         Ok(Self {
-            address: port.address(),
-            _server: server,
+            listener: listener.await?,
             events,
-            told,
+            progress,
         })
     }
 
     /// What `AWS_LAMBDA_RUNTIME_API` holds.
     pub(super) fn address(&self) -> String {
-        self.address.to_string()
+        self.listener.address().to_string()
     }
 
     /// Gives the process an event; its identifier.
@@ -85,71 +88,65 @@ impl RuntimeApi {
         id
     }
 
-    /// Waits until the process has told us enough.
-    pub(super) async fn until(&self, enough: impl FnMut(&Told) -> bool) -> Told {
-        let mut told = self.told.clone();
-        match told.wait_for(enough).await {
-            Ok(told) => told.clone(),
-            Err(_) => self.told(),
+    /// Waits until the process has got so far that `look` sees something.
+    pub(super) async fn until<T>(&self, look: impl Fn(&Progress) -> Option<T>) -> T {
+        let mut progress = self.progress.clone();
+        loop {
+            let seen = look(&progress.borrow_and_update());
+            if let Some(seen) = seen {
+                return seen;
+            }
+            if progress.changed().await.is_err() {
+                return std::future::pending().await;
+            }
         }
     }
 
-    pub(super) fn told(&self) -> Told {
-        self.told.borrow().clone()
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.borrow().clone()
     }
 }
 
 async fn answer(
     request: Request<Bytes>,
     waiting: Arc<Mutex<mpsc::UnboundedReceiver<Event>>>,
-    tell: watch::Sender<Told>,
+    progress: watch::Sender<Progress>,
 ) -> Result<Reply, Cut> {
     let path = request
         .uri()
         .path()
-        .strip_prefix("/2018-06-01/runtime/")
-        .unwrap_or_default()
-        .to_owned();
-    let words: Vec<_> = path.split('/').collect();
+        .strip_prefix("/2018-06-01/runtime/invocation/");
+    let words: Vec<_> = path.unwrap_or_default().split('/').collect();
     let body = request.body();
-    match (request.method(), words.as_slice()) {
-        (&Method::GET, ["invocation", "next"]) => {
-            tell.send_modify(|told| {
-                told.polls += 1;
-                told.first_poll.get_or_insert_with(Instant::now);
+    let (id, outcome) = match (request.method(), words.as_slice()) {
+        (&Method::GET, ["next"]) => {
+            progress.send_modify(|progress| {
+                progress.polls += 1;
             });
             let event = waiting.lock().await.recv().await.ok_or(Cut)?;
-            return Ok(Reply {
-                status: 200,
-                headers: headers(&event),
-                body: event.body,
-                cut_at: None,
-            });
+            return Ok(handed_over(event));
         }
-        (&Method::POST, ["invocation", id, "response"]) => {
+        (&Method::POST, [id, "response"]) => {
             let text = || Value::String(String::from_utf8_lossy(body).into_owned());
-            let value = serde_json::from_slice(body).unwrap_or_else(|_| text());
-            tell.send_modify(|told| {
-                told.answer = Some(((*id).to_owned(), Instant::now(), Ok(value)));
-            });
+            (
+                *id,
+                Ok(serde_json::from_slice(body).unwrap_or_else(|_| text())),
+            )
         }
-        (&Method::POST, ["invocation", id, "error"]) => {
-            let failure = Failure::of(body);
-            tell.send_modify(|told| {
-                told.answer = Some(((*id).to_owned(), Instant::now(), Err(failure)));
-            });
-        }
-        (&Method::POST, ["init", "error"]) => {
-            let failure = Failure::of(body);
-            tell.send_modify(|told| told.init_error = Some(failure));
-        }
+        (&Method::POST, [id, "error"]) => (*id, Err(Failure::of(body))),
         _ => {
             return Ok(Reply {
                 status: 404,
                 ..Reply::default()
             });
         }
-    }
+    };
+    let answer = Answer {
+        id: id.to_owned(),
+        at: Instant::now(),
+        outcome,
+    };
+    progress.send_modify(|progress| progress.answer = Some(answer));
     Ok(Reply {
         status: 202,
         body: Bytes::from_static(b"{\"status\":\"OK\"}"),
@@ -157,10 +154,9 @@ async fn answer(
     })
 }
 
-fn headers(event: &Event) -> Vec<(&'static str, String)> {
-    vec![
+fn handed_over(event: Event) -> Reply {
+    let headers = vec![
         ("content-type", "application/json".to_owned()),
-        ("lambda-runtime-aws-request-id", event.id.clone()),
         (
             "lambda-runtime-deadline-ms",
             event.deadline.as_millis().to_string(),
@@ -173,5 +169,12 @@ fn headers(event: &Event) -> Vec<(&'static str, String)> {
             "lambda-runtime-trace-id",
             format!("Root=1-00000000-{};Sampled=0", random_hex(12)),
         ),
-    ]
+        ("lambda-runtime-aws-request-id", event.id),
+    ];
+    Reply {
+        status: 200,
+        headers,
+        body: event.body,
+        cut_at: None,
+    }
 }

@@ -29,26 +29,23 @@ impl Addresses {
     }
 
     /// The answer with this machine's hosts.
-    pub(super) fn told(&self, xml: &Bytes) -> Bytes {
+    pub(super) fn answered(&self, xml: &Bytes) -> Bytes {
         let text = String::from_utf8_lossy(xml);
-        let texts = text.split_inclusive('<').map(|piece| self.led(piece));
-        texts.collect::<String>().into()
+        // A tag and the text behind it, up to the next tag.
+        let pieces = text.split('<').map(|piece| match piece.split_once('>') {
+            Some((tag, text)) => format!("{tag}>{}", self.host(text).unwrap_or(text)),
+            None => piece.to_owned(),
+        });
+        pieces.collect::<Vec<_>>().join("<").into()
     }
 
-    /// A tag and the text behind it, up to the next tag.
-    fn led(&self, piece: &str) -> String {
-        let Some((tag, text)) = piece.split_once('>') else {
-            return piece.to_owned();
-        };
-        let text = text.trim_end_matches('<');
-        let led = self
-            .0
-            .iter()
-            .find(|(beginning, _)| text.starts_with(beginning) && text.ends_with(".amazonaws.com"));
-        match led {
-            Some((_, host)) => format!("{tag}>{host}<"),
-            None => piece.to_owned(),
-        }
+    fn host(&self, address: &str) -> Option<&str> {
+        let mut known = self.0.iter();
+        let fits =
+            |beginning: &str| address.starts_with(beginning) && address.ends_with(".amazonaws.com");
+        known
+            .find(|(beginning, _)| fits(beginning))
+            .map(|(_, host)| host.as_str())
     }
 }
 

@@ -4,12 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::call::{Call, depth};
-use super::fault::{Fault, Nth, Rule, Watch};
-use super::port::Port;
+use super::fault::{Event, Fault, Nth, Rule};
 use super::traffic::Traffic;
-use crate::background::{Ongoing, home};
+use crate::background::home;
 use crate::error::Result;
-use crate::http::serve;
+use crate::http::converse;
+use crate::listener::Listener;
 use crate::secrets::SecretsManager;
 use parking_lot::Mutex;
 
@@ -19,8 +19,7 @@ use parking_lot::Mutex;
 #[derive(Clone, Debug)]
 pub struct ApiGate {
     traffic: Arc<Traffic>,
-    port: Arc<Port>,
-    server: Arc<Mutex<Option<Ongoing>>>,
+    listener: Arc<Listener>,
 }
 
 impl ApiGate {
@@ -30,18 +29,24 @@ impl ApiGate {
             behind: behind.clone(),
             state: Mutex::default(),
         });
-        let port = Port::any()?;
-        let server = listen(&traffic, &port).await?;
+        let behind = Arc::clone(&traffic);
+        let listener = Listener::start(move |stream| {
+            let traffic = Arc::clone(&behind);
+            converse(stream, move |request| {
+                let traffic = Arc::clone(&traffic);
+                // What has arrived takes effect, whether or not its sender waits for the answer.
+                home(async move { traffic.pass(request).await })
+            })
+        });
         Ok(Self {
             traffic,
-            port: Arc::new(port),
-            server: Arc::new(Mutex::new(Some(server))),
+            listener: Arc::new(listener.await?),
         })
     }
 
     /// What the function is given as its endpoint.
     pub fn url(&self) -> String {
-        format!("http://{}", self.port.address())
+        format!("http://{}", self.listener.address())
     }
 
     /// Every call so far, in order.
@@ -51,13 +56,8 @@ impl ApiGate {
 
     /// The names of the operations so far, in order.
     pub fn operations(&self) -> Vec<String> {
-        self.traffic
-            .state
-            .lock()
-            .calls
-            .iter()
-            .map(|call| call.operation.clone())
-            .collect()
+        let calls = self.calls().into_iter();
+        calls.map(|call| call.operation).collect()
     }
 
     /// How many calls had to wait for one another.
@@ -74,7 +74,7 @@ impl ApiGate {
 
     /// Breaks the `nth` call of `operation` (`*`: any; or with the label, as in [`Call::name`]) from now on.
     pub fn answer(&self, operation: &str, nth: impl Into<Nth>, fault: Fault) {
-        self.watch(operation, nth, Rule::Fault(fault));
+        self.rule(operation, nth, Event::Fault(fault));
     }
 
     /// Does something before the `nth` call of `operation` (`*`: any) takes effect; the call waits for it.
@@ -82,14 +82,14 @@ impl ApiGate {
         &self,
         operation: &str,
         nth: impl Into<Nth>,
-        deed: impl Fn(Call) -> F + Send + Sync + 'static,
+        act: impl Fn(Call) -> F + Send + Sync + 'static,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.watch(
+        self.rule(
             operation,
             nth,
-            Rule::Before(Arc::new(move |call| Box::pin(deed(call)))),
+            Event::Before(Arc::new(move |call| Box::pin(act(call)))),
         );
     }
 
@@ -98,14 +98,14 @@ impl ApiGate {
         &self,
         operation: &str,
         nth: impl Into<Nth>,
-        deed: impl Fn(Call) -> F + Send + Sync + 'static,
+        act: impl Fn(Call) -> F + Send + Sync + 'static,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.watch(
+        self.rule(
             operation,
             nth,
-            Rule::After(Arc::new(move |call| Box::pin(deed(call)))),
+            Event::After(Arc::new(move |call| Box::pin(act(call)))),
         );
     }
 
@@ -116,43 +116,26 @@ impl ApiGate {
 
     /// Takes back every rule.
     pub fn heal(&self) {
-        self.traffic.state.lock().watches.clear();
+        self.traffic.state.lock().rules.clear();
     }
 
     /// Stops listening: connections are refused, open ones cut.
     pub fn close(&self) {
-        if let Some(server) = &*self.server.lock() {
-            server.end();
-        }
+        self.listener.close();
     }
 
     /// Listens again, at the same address.
     pub async fn open(&self) -> Result<()> {
-        let former = self.server.lock().take();
-        if let Some(former) = former {
-            former.ended().await;
-        }
-        let server = listen(&self.traffic, &self.port).await?;
-        *self.server.lock() = Some(server);
-        Ok(())
+        self.listener.open().await
     }
 
-    fn watch(&self, operation: &str, nth: impl Into<Nth>, rule: Rule) {
-        let watch = Watch {
+    fn rule(&self, operation: &str, nth: impl Into<Nth>, event: Event) {
+        let rule = Rule {
             operation: operation.to_owned(),
             nth: nth.into(),
             seen: 0,
-            rule,
+            event,
         };
-        self.traffic.state.lock().watches.push(watch);
+        self.traffic.state.lock().rules.push(rule);
     }
-}
-
-async fn listen(traffic: &Arc<Traffic>, port: &Port) -> Result<Ongoing> {
-    let (traffic, listener) = (Arc::clone(traffic), port.listen().await?);
-    Ok(serve(listener, move |request| {
-        let traffic = Arc::clone(&traffic);
-        // What has arrived takes effect, whether or not its sender waits for the answer.
-        home(async move { traffic.pass(request).await })
-    }))
 }

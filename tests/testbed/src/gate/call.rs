@@ -1,8 +1,10 @@
 //! One call of the function's, as the gate saw it.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use bytes::Bytes;
+use hyper::Request;
 use serde_json::Value;
 
 /// An operation that the function asked for, in the order of asking.
@@ -18,11 +20,42 @@ pub struct Call {
     pub status: Option<u16>,
     /// The error's name that it got.
     pub code: Option<String>,
-    pub(crate) request: Value,
+    /// `secretsmanager`
+    pub(super) service: String,
+    pub(super) body: Bytes,
+    /// The body, where it is JSON.
+    pub(super) request: Value,
     pub(crate) response: Value,
 }
 
 impl Call {
+    /// Secrets Manager's has the operation in a header, RDS's in its form.
+    pub(super) fn of(request: &Request<Bytes>) -> Self {
+        let header = |name| request.headers().get(name)?.to_str().ok();
+        let target = header("x-amz-target").and_then(|target| target.rsplit_once('.'));
+        let form = String::from_utf8_lossy(request.body());
+        let action = form
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("Action="));
+        // Credential=key/date/region/service/aws4_request
+        let signed = header("authorization").and_then(|scope| scope.split('/').nth(3));
+        let (service, operation) = match target {
+            Some((_, operation)) => ("secretsmanager", operation),
+            None => (signed.unwrap_or_default(), action.unwrap_or("?")),
+        };
+        Self {
+            operation: operation.to_owned(),
+            started: Instant::now(),
+            finished: None,
+            status: None,
+            code: None,
+            service: service.to_owned(),
+            body: request.body().clone(),
+            request: serde_json::from_slice(request.body()).unwrap_or_default(),
+            response: Value::Null,
+        }
+    }
+
     /// The operation, with the label that it reads: `GetSecretValue AWSPENDING`, `GetSecretValue without a label`.
     pub fn name(&self) -> String {
         if self.operation != "GetSecretValue" {
@@ -41,11 +74,6 @@ impl Call {
     pub fn sent_text(&self, field: &str) -> Option<&str> {
         self.sent(field)?.as_str()
     }
-
-    /// How long it took.
-    pub fn took(&self) -> Option<Duration> {
-        Some(self.finished?.duration_since(self.started))
-    }
 }
 
 /// Without bodies, which hold secrets.
@@ -62,10 +90,10 @@ impl fmt::Debug for Call {
 
 /// How many of these calls had to wait for one another: the longest chain in which each began after the last had ended.
 pub fn depth(calls: &[Call]) -> usize {
-    let mut spans: Vec<_> = calls
+    let spans = calls
         .iter()
-        .filter_map(|call| Some((call.finished?, call.started)))
-        .collect();
+        .filter_map(|call| Some((call.finished?, call.started)));
+    let mut spans: Vec<_> = spans.collect();
     spans.sort_unstable();
     let mut last_end = None;
     let mut depth = 0;

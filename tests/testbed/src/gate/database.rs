@@ -1,6 +1,7 @@
 //! Between the function and PostgreSQL.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
@@ -9,14 +10,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio_postgres::Config;
 
-use super::port::Port;
-use super::turn::{Deed, When};
 use super::wire::relay;
-use crate::background::{Ongoing, pause};
+use crate::background::{home, pause};
 use crate::error::Result;
-use crate::postgres::Postgres;
+use crate::listener::Listener;
+use crate::postgres::{Postgres, Refused, Session};
 
 /// What happens to one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,7 @@ pub enum DbFault {
 #[derive(Clone, Debug)]
 pub struct DbGate {
     inner: Arc<Inner>,
-    accepting: Arc<Mutex<Option<Ongoing>>>,
-    port: Arc<Port>,
+    listener: Arc<Listener>,
 }
 
 #[derive(Debug)]
@@ -59,8 +58,29 @@ struct State {
     faults: BTreeMap<usize, DbFault>,
     /// The client's turns on each connection.
     turns: Vec<usize>,
-    deeds: Vec<Deed>,
+    acts: Vec<Act>,
     latency: Duration,
+}
+
+/// A moment of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// The client has spoken, the server has not heard it.
+    Spoken,
+    /// The server has answered, the client has not heard it.
+    Answered,
+}
+
+/// What a test does in a moment: of which connection's which turn.
+struct Act {
+    at: (usize, usize, Moment),
+    work: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.at)
+    }
 }
 
 impl DbGate {
@@ -79,7 +99,7 @@ impl DbGate {
 
     /// Where it listens, on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port.address().port()
+        self.listener.address().port()
     }
 
     /// Breaks the `nth` connection from now on; 1 is the next one.
@@ -100,20 +120,20 @@ impl DbGate {
     }
 
     /// Does something before the client's k-th turn on the `nth` connection from now on reaches the server; it waits.
-    pub fn before(&self, nth: usize, turn: usize, deed: impl Future<Output = ()> + Send + 'static) {
-        self.watch(nth, turn, When::Spoken, Box::pin(deed));
+    pub fn before(&self, nth: usize, turn: usize, act: impl Future<Output = ()> + Send + 'static) {
+        self.act(nth, turn, Moment::Spoken, Box::pin(act));
     }
 
     /// Does something once the server has answered the client's k-th turn, before the client hears of it.
-    pub fn after(&self, nth: usize, turn: usize, deed: impl Future<Output = ()> + Send + 'static) {
-        self.watch(nth, turn, When::Answered, Box::pin(deed));
+    pub fn after(&self, nth: usize, turn: usize, act: impl Future<Output = ()> + Send + 'static) {
+        self.act(nth, turn, Moment::Answered, Box::pin(act));
     }
 
     /// Takes back every rule.
     pub fn heal(&self) {
         let mut state = self.inner.state.lock();
         state.faults.clear();
-        state.deeds.clear();
+        state.acts.clear();
     }
 
     /// How many connections there were.
@@ -132,42 +152,38 @@ impl DbGate {
         let mut state = self.inner.state.lock();
         state.turns.clear();
         state.faults.retain(|nth, _| *nth == 0);
-        state.deeds.clear();
+        state.acts.clear();
+    }
+
+    /// Logs in through the gate, without TLS.
+    pub async fn login(&self, role: &str, password: &str) -> Result<Session, Refused> {
+        let mut config = Config::new();
+        config.user(role).password(password).dbname("postgres");
+        let address = self.listener.address();
+        home(async move { Session::begin(TcpStream::connect(address).await?, config).await }).await
     }
 
     /// Stops listening: connections are refused, open ones cut.
     pub fn close(&self) {
-        if let Some(accepting) = &*self.accepting.lock() {
-            accepting.end();
-        }
+        self.listener.close();
     }
 
     /// Listens again, at the same port.
     pub async fn open(&self) -> Result<()> {
-        let former = self.accepting.lock().take();
-        if let Some(former) = former {
-            former.ended().await;
-        }
-        let accepting = listen(&self.inner, &self.port).await?;
-        *self.accepting.lock() = Some(accepting);
-        Ok(())
+        self.listener.open().await
     }
 
-    fn watch(
+    fn act(
         &self,
         nth: usize,
         turn: usize,
-        when: When,
+        moment: Moment,
         work: Pin<Box<dyn Future<Output = ()> + Send>>,
     ) {
         let mut state = self.inner.state.lock();
         let connection = state.turns.len() + nth - 1;
-        state.deeds.push(Deed {
-            connection,
-            turn,
-            when,
-            work,
-        });
+        let at = (connection, turn, moment);
+        state.acts.push(Act { at, work });
     }
 
     async fn to(behind: u16) -> Result<Self> {
@@ -175,40 +191,31 @@ impl DbGate {
             behind,
             state: Mutex::default(),
         });
-        let port = Port::any()?;
-        let accepting = listen(&inner, &port).await?;
+        let gate = Arc::clone(&inner);
+        let listener = Listener::start(move |client| serve(Arc::clone(&gate), client));
         Ok(Self {
             inner,
-            accepting: Arc::new(Mutex::new(Some(accepting))),
-            port: Arc::new(port),
+            listener: Arc::new(listener.await?),
         })
     }
 }
 
 impl Inner {
-    /// Counts another turn of the client's on a connection, unless it is forgotten.
-    pub(super) fn turn(&self, connection: usize) {
-        if let Some(turns) = self.state.lock().turns.get_mut(connection) {
-            *turns += 1;
-        }
-    }
-
-    /// Does what a test wants done at this moment.
-    pub(super) async fn reached(&self, connection: usize, turn: usize, when: When) {
+    /// Counts the client's turns, unless the connection is forgotten, and does what a test wants done at this moment.
+    pub(super) async fn reached(&self, connection: usize, turn: usize, moment: Moment) {
         let latency = self.state.lock().latency;
-        if when == When::Spoken && !latency.is_zero() {
-            pause(latency).await;
+        if moment == Moment::Spoken {
+            if let Some(turns) = self.state.lock().turns.get_mut(connection) {
+                *turns += 1;
+            }
+            if !latency.is_zero() {
+                pause(latency).await;
+            }
         }
-        let due: Vec<_> = self
-            .state
-            .lock()
-            .deeds
-            .extract_if(.., |deed| {
-                (deed.connection, deed.turn, deed.when) == (connection, turn, when)
-            })
-            .collect();
-        for one in due {
-            one.work.await;
+        let due = |act: &mut Act| act.at == (connection, turn, moment);
+        let due: Vec<_> = self.state.lock().acts.extract_if(.., due).collect();
+        for act in due {
+            act.work.await;
         }
     }
 
@@ -216,27 +223,14 @@ impl Inner {
         let mut state = self.state.lock();
         state.turns.push(0);
         let nth = state.turns.len();
-        let fault = state
-            .faults
-            .remove(&nth)
-            .or_else(|| state.faults.get(&0).copied());
+        let named = state.faults.remove(&nth);
+        let fault = named.or_else(|| state.faults.get(&0).copied());
         (nth - 1, fault)
     }
 }
 
-async fn listen(inner: &Arc<Inner>, port: &Port) -> Result<Ongoing> {
-    let (inner, listener) = (Arc::clone(inner), port.listen().await?);
-    Ok(Ongoing::start(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((client, _)) = listener.accept().await {
-            let (number, fault) = inner.arrive();
-            connections.spawn(serve(Arc::clone(&inner), client, number, fault));
-            while connections.try_join_next().is_some() {}
-        }
-    }))
-}
-
-async fn serve(inner: Arc<Inner>, client: TcpStream, number: usize, fault: Option<DbFault>) {
+async fn serve(inner: Arc<Inner>, client: TcpStream) {
+    let (number, fault) = inner.arrive();
     match fault {
         Some(DbFault::Reset) => reset(&client),
         Some(DbFault::Silent) => silence(client).await,
@@ -255,14 +249,7 @@ pub(super) fn reset(stream: &TcpStream) {
 }
 
 /// Holds a connection until the other side gives up.
-pub(super) async fn silence(stream: TcpStream) {
-    let mut buffer = [0; 4096];
-    loop {
-        let _ = stream.readable().await;
-        match stream.try_read(&mut buffer) {
-            Ok(0) => return,
-            Err(failure) if failure.kind() != std::io::ErrorKind::WouldBlock => return,
-            _ => {}
-        }
-    }
+pub(super) async fn silence(mut stream: TcpStream) {
+    // However it ends, it has.
+    let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }

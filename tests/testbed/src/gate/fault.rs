@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::ops::RangeFrom;
+use std::ops::{RangeFrom, RangeInclusive};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,74 +40,56 @@ impl Fault {
 }
 
 /// Which of an operation's calls, counted from when the rule was made: `1` is the next one, `1..` all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nth {
-    first: usize,
-    last: usize,
-}
-
-impl Nth {
-    pub(crate) fn holds(self, count: usize) -> bool {
-        (self.first..=self.last).contains(&count)
-    }
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nth(RangeInclusive<usize>);
 
 impl From<usize> for Nth {
     fn from(nth: usize) -> Self {
-        Self {
-            first: nth,
-            last: nth,
-        }
+        Self(nth..=nth)
     }
 }
 
 impl From<RangeFrom<usize>> for Nth {
     fn from(range: RangeFrom<usize>) -> Self {
-        Self {
-            first: range.start,
-            last: usize::MAX,
-        }
+        Self(range.start..=usize::MAX)
     }
 }
 
 /// What a test does in between.
-pub(crate) type Deed = Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+pub(super) type Callback =
+    Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// When a rule's deed is done.
+/// What happens to a call.
 #[derive(Clone)]
-pub(crate) enum Rule {
-    /// Instead of the plain way.
+pub(super) enum Event {
     Fault(Fault),
-    /// Before the call takes effect.
-    Before(Deed),
+    /// Before it takes effect.
+    Before(Callback),
     /// After it took effect, before the function hears of it.
-    After(Deed),
+    After(Callback),
 }
 
-/// A rule, and how many calls it has seen.
-pub(crate) struct Watch {
-    pub(crate) operation: String,
-    pub(crate) nth: Nth,
-    pub(crate) seen: usize,
-    pub(crate) rule: Rule,
+/// What happens to which calls, and how many of them there have been.
+pub(super) struct Rule {
+    pub(super) operation: String,
+    pub(super) nth: Nth,
+    pub(super) seen: usize,
+    pub(super) event: Event,
 }
 
-impl Watch {
-    /// Counts a call; the rule, if it is for this one.
-    pub(crate) fn notice(&mut self, call: &Call) -> Option<Rule> {
+impl Rule {
+    /// Counts a call; what happens to it, if the rule is for this one.
+    pub(super) fn notice(&mut self, call: &Call) -> Option<Event> {
         if ![call.operation.as_str(), &call.name(), "*"].contains(&self.operation.as_str()) {
             return None;
         }
         self.seen += 1;
-        self.nth.holds(self.seen).then(|| self.rule.clone())
+        self.nth.0.contains(&self.seen).then(|| self.event.clone())
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch")
-            .field("operation", &self.operation)
-            .field("nth", &self.nth)
-            .finish_non_exhaustive()
+        write!(f, "{} {:?}", self.operation, self.nth)
     }
 }

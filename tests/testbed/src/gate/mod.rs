@@ -2,19 +2,15 @@
 
 mod addresses;
 mod api;
-mod asked;
 mod call;
 mod database;
 mod fault;
-mod port;
 mod silent;
 mod traffic;
-mod turn;
 mod wire;
 
 pub use self::api::ApiGate;
 pub use self::call::{Call, depth};
 pub use self::database::{DbFault, DbGate};
 pub use self::fault::{Fault, Nth};
-pub(crate) use self::port::Port;
 pub use self::silent::SilentPort;

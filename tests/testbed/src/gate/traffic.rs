@@ -6,15 +6,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper::Request;
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::json;
 
 use super::addresses::Addresses;
-use super::asked::{Asked, broken};
 use super::call::Call;
-use super::fault::{Fault, Rule, Watch};
+use super::fault::{Event, Fault, Rule};
 use crate::background::pause;
 use crate::http::{Cut, Reply};
 use crate::secrets::{Answer, SecretsManager};
+use crate::unique::random_hex;
 
 /// The way to Secrets Manager, and what is known of it.
 #[derive(Debug)]
@@ -26,143 +26,158 @@ pub(super) struct Traffic {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) calls: Vec<Call>,
-    pub(super) watches: Vec<Watch>,
+    pub(super) rules: Vec<Rule>,
     pub(super) addresses: Addresses,
     /// The last answer to each request, for stale reads.
     pub(super) remembered: HashMap<(String, Bytes), Reply>,
 }
 
 impl Traffic {
-    /// One call: noticed, broken or answered, recorded.
+    /// One call: noticed, broken or answered, recorded. An error closes the connection.
     pub(super) async fn pass(&self, request: Request<Bytes>) -> Result<Reply, Cut> {
-        let asked = Asked::of(&request);
-        let (at, call, rules) = self.notice(&asked);
-        for rule in &rules {
-            if let Rule::Before(deed) = rule {
-                deed(call.clone()).await;
+        let call = Call::of(&request);
+        let events: Vec<_> = {
+            let mut state = self.state.lock();
+            state.calls.push(call.clone());
+            let rules = state.rules.iter_mut();
+            rules.filter_map(|rule| rule.notice(&call)).collect()
+        };
+        let mut fault = None;
+        for event in &events {
+            match event {
+                Event::Before(act) => act(call.clone()).await,
+                Event::Fault(one) => fault = fault.or(Some(one)),
+                Event::After(_) => {}
             }
         }
-        let fault = rules.iter().find_map(|rule| match rule {
-            Rule::Fault(fault) => Some(fault.clone()),
-            _ => None,
-        });
-        let reply = self.fate(fault, &asked).await;
-        for rule in &rules {
-            if let Rule::After(deed) = rule {
-                deed(call.clone()).await;
+        let reply = match fault {
+            Some(fault) => self.broken(fault, &call).await,
+            None => Ok(self.effect(&call).await),
+        };
+        for event in &events {
+            if let Event::After(act) = event {
+                act(call.clone()).await;
             }
         }
-        self.record(at, &reply);
+        self.record(&call, &reply);
         reply
     }
 
-    fn notice(&self, asked: &Asked) -> (Instant, Call, Vec<Rule>) {
-        let call = Call {
-            operation: asked.operation.clone(),
-            started: Instant::now(),
-            finished: None,
-            status: None,
-            code: None,
-            request: asked.json(),
-            response: Value::Null,
-        };
-        let mut state = self.state.lock();
-        let rules = state
-            .watches
-            .iter_mut()
-            .filter_map(|watch| watch.notice(&call))
-            .collect();
-        state.calls.push(call.clone());
-        (call.started, call, rules)
-    }
-
-    /// What becomes of the call; an error closes the connection.
-    async fn fate(&self, fault: Option<Fault>, asked: &Asked) -> Result<Reply, Cut> {
+    /// What a fault makes of a call.
+    async fn broken(&self, fault: &Fault, call: &Call) -> Result<Reply, Cut> {
         match fault {
-            None => Ok(self.effect(asked).await),
-            Some(Fault::Delay(span)) => {
-                pause(span).await;
-                Ok(self.effect(asked).await)
+            Fault::Delay(span) => {
+                pause(*span).await;
+                Ok(self.effect(call).await)
             }
-            Some(Fault::DropAfter) => {
-                self.effect(asked).await;
+            Fault::DropAfter => {
+                self.effect(call).await;
                 Err(Cut)
             }
-            Some(Fault::DropBefore) => Err(Cut),
-            Some(Fault::Error(code)) => Ok(Reply::of(&broken(&code))),
-            Some(Fault::MalformedBody) => {
-                let reply = self.effect(asked).await;
+            Fault::DropBefore => Err(Cut),
+            Fault::Error(code) => Ok(Reply::of(&worded(code))),
+            Fault::MalformedBody => {
+                let reply = self.effect(call).await;
                 let body = reply.body.slice(..reply.body.len().saturating_sub(1));
                 Ok(Reply { body, ..reply })
             }
-            Some(Fault::Stale) => match self.remembered(asked) {
-                Some(earlier) => Ok(earlier),
-                None => Ok(self.effect(asked).await),
-            },
-            Some(Fault::Stall) => std::future::pending().await,
-            Some(Fault::Status(status, body)) => Ok(Reply {
-                status,
-                body: body.into(),
+            Fault::Stale => {
+                let earlier = self.state.lock().remembered.get(&key(call)).cloned();
+                match earlier {
+                    Some(earlier) => Ok(earlier),
+                    None => Ok(self.effect(call).await),
+                }
+            }
+            Fault::Stall => std::future::pending().await,
+            Fault::Status(status, body) => Ok(Reply {
+                status: *status,
+                body: body.clone().into(),
                 ..Reply::default()
             }),
-            Some(Fault::TruncatedBody) => {
-                let reply = self.effect(asked).await;
-                Ok(Reply {
-                    cut_at: Some(reply.body.len() * 2 / 3),
-                    ..reply
-                })
+            Fault::TruncatedBody => {
+                let reply = self.effect(call).await;
+                let cut_at = Some(reply.body.len() * 2 / 3);
+                Ok(Reply { cut_at, ..reply })
             }
         }
     }
 
-    async fn effect(&self, asked: &Asked) -> Reply {
-        let reply = if asked.service == "secretsmanager" {
-            Reply::of(&self.behind.answer(&asked.operation, asked.json()).await)
+    async fn effect(&self, call: &Call) -> Reply {
+        let reply = if call.service == "secretsmanager" {
+            Reply::of(
+                &self
+                    .behind
+                    .answer(&call.operation, call.request.clone())
+                    .await,
+            )
         } else {
             let addresses = self.state.lock().addresses.clone();
-            let form = addresses.asked(&asked.body);
-            match self.behind.pass(&asked.service, form).await {
-                Ok(response) => Reply {
-                    status: response.status().as_u16(),
-                    headers: vec![("content-type", "text/xml".to_owned())],
-                    body: addresses.told(response.body()),
-                    cut_at: None,
-                },
-                Err(failure) => Reply {
-                    status: 500,
-                    body: format!("{failure:?}").into(),
-                    ..Reply::default()
-                },
+            let form = addresses.asked(&call.body);
+            let sent = self.behind.send(&call.service, None, form).await;
+            let (status, body) =
+                sent.unwrap_or_else(|failure| (500, format!("{failure:?}").into()));
+            Reply {
+                status,
+                headers: vec![("content-type", "text/xml".to_owned())],
+                body: addresses.answered(&body),
+                cut_at: None,
             }
         };
-        let key = (asked.operation.clone(), asked.body.clone());
-        self.state.lock().remembered.insert(key, reply.clone());
-        reply
-    }
-
-    fn remembered(&self, asked: &Asked) -> Option<Reply> {
         self.state
             .lock()
             .remembered
-            .get(&(asked.operation.clone(), asked.body.clone()))
-            .cloned()
+            .insert(key(call), reply.clone());
+        reply
     }
 
-    fn record(&self, started: Instant, reply: &Result<Reply, Cut>) {
+    fn record(&self, call: &Call, reply: &Result<Reply, Cut>) {
         let mut state = self.state.lock();
-        let Some(call) = state.calls.iter_mut().find(|call| call.started == started) else {
+        let mut calls = state.calls.iter_mut();
+        let Some(recorded) = calls.find(|recorded| recorded.started == call.started) else {
             return;
         };
-        call.finished = Some(Instant::now());
+        recorded.finished = Some(Instant::now());
         if let Ok(reply) = reply {
-            call.status = Some(reply.status);
-            call.response = serde_json::from_slice(&reply.body).unwrap_or_default();
-            call.code = Answer {
+            let answer = Answer {
                 status: reply.status,
-                body: call.response.clone(),
-            }
-            .code()
-            .map(str::to_owned);
+                body: serde_json::from_slice(&reply.body).unwrap_or_default(),
+            };
+            recorded.status = Some(answer.status);
+            recorded.code = answer.code().map(str::to_owned);
+            recorded.response = answer.body;
         }
+    }
+}
+
+impl Reply {
+    /// An answer as Secrets Manager sends it.
+    fn of(answer: &Answer) -> Self {
+        Self {
+            status: answer.status,
+            headers: vec![
+                ("content-type", "application/x-amz-json-1.1".to_owned()),
+                ("x-amzn-requestid", random_hex(16)),
+            ],
+            body: answer.body.to_string().into(),
+            cut_at: None,
+        }
+    }
+}
+
+/// What makes a request the same as an earlier one.
+fn key(call: &Call) -> (String, Bytes) {
+    (call.operation.clone(), call.body.clone())
+}
+
+/// An error as AWS words it; those about the service itself have 500s.
+fn worded(code: &str) -> Answer {
+    match code {
+        "InternalServiceError" => Answer::error(500, code, "An error occurred on the server side."),
+        "ServiceUnavailable" => Answer {
+            status: 503,
+            body: json!({}),
+        },
+        "ThrottlingException" => Answer::error(400, code, "Rate exceeded"),
+        _ => Answer::error(400, code, "The testbed refuses this call."),
     }
 }

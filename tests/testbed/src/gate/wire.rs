@@ -3,8 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::database::{DbFault, Inner, reset, silence};
-use super::turn::When;
+use super::database::{DbFault, Inner, Moment, reset, silence};
 
 /// Who spoke last.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,16 +20,16 @@ pub(super) async fn relay(
     number: usize,
     fault: Option<DbFault>,
 ) {
-    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let _ = server.set_nodelay(true);
     let mut passage = Passage {
-        number,
         fault,
         last: Speaker::Server,
         turns: 0,
         sent: 0,
         received: 0,
     };
-    let (mut from_client, mut from_server) = (vec![0; 16_384], vec![0; 16_384]);
+    let mut from_client = vec![0; 16_384];
+    let mut from_server = vec![0; 16_384];
     loop {
         let (speaker, length) = tokio::select! {
             read = client.read(&mut from_client) => (Speaker::Client, read),
@@ -42,41 +41,25 @@ pub(super) async fn relay(
             let _ = server.shutdown().await;
             return;
         };
-        let data = match speaker {
-            Speaker::Client => from_client.get(..length),
-            Speaker::Server => from_server.get(..length),
+        if let Some(moment) = passage.hear(speaker) {
+            inner.reached(number, passage.turns, moment).await;
         }
-        .unwrap_or_default();
-        if let Some(when) = passage.hear(inner, speaker) {
-            inner.reached(number, passage.turns, when).await;
-        }
-        match passage.judge(speaker, data) {
-            Verdict::Pass => {
-                let to = if speaker == Speaker::Client {
-                    &mut server
-                } else {
-                    &mut client
-                };
-                if to.write_all(data).await.is_err() {
-                    return;
-                }
-            }
-            Verdict::Answer(text) => {
-                if client.write_all(text).await.is_err() {
-                    return;
-                }
-            }
+        let (data, to) = match speaker {
+            Speaker::Client => (&from_client, &mut server),
+            Speaker::Server => (&from_server, &mut client),
+        };
+        let data = data.get(..length).unwrap_or_default();
+        let written = match passage.judge(speaker, data) {
+            Verdict::Pass => to.write_all(data).await,
+            Verdict::Answer(text) => client.write_all(text).await,
             Verdict::Cut(kept) => {
-                let to = if speaker == Speaker::Client {
-                    &mut server
-                } else {
-                    &mut client
-                };
                 let _ = to.write_all(data.get(..kept).unwrap_or_default()).await;
-                reset(&client);
-                return;
+                return reset(&client);
             }
             Verdict::Stall => return silence(client).await,
+        };
+        if written.is_err() {
+            return;
         }
     }
 }
@@ -93,7 +76,6 @@ enum Verdict {
 
 /// How far a connection has got.
 struct Passage {
-    number: usize,
     fault: Option<DbFault>,
     last: Speaker,
     turns: usize,
@@ -103,43 +85,40 @@ struct Passage {
 
 impl Passage {
     /// Notes who speaks; the moment that this is, where it is another speaker than before.
-    fn hear(&mut self, inner: &Inner, speaker: Speaker) -> Option<When> {
-        let other = self.last != speaker;
-        self.last = speaker;
-        match speaker {
-            Speaker::Client if other => {
-                inner.turn(self.number);
-                self.turns += 1;
-                Some(When::Spoken)
-            }
-            Speaker::Server if other => Some(When::Answered),
-            _ => None,
+    fn hear(&mut self, speaker: Speaker) -> Option<Moment> {
+        if std::mem::replace(&mut self.last, speaker) == speaker {
+            return None;
         }
+        if speaker == Speaker::Server {
+            return Some(Moment::Answered);
+        }
+        self.turns += 1;
+        Some(Moment::Spoken)
     }
 
     fn judge(&mut self, speaker: Speaker, data: &[u8]) -> Verdict {
-        match (self.fault, speaker) {
-            (Some(DbFault::StripTls), Speaker::Client) if data.ends_with(&SSL_REQUEST) => {
+        use DbFault::{
+            LoseAnswer, LoseTurn, ResetAfterReceived, ResetAfterSent, StallAfter, StripTls,
+        };
+        use Speaker::{Client, Server};
+        let Some(fault) = self.fault else {
+            return Verdict::Pass;
+        };
+        match (fault, speaker) {
+            (StripTls, Client) if data.ends_with(&SSL_REQUEST) => {
                 self.fault = None;
                 // The client speaks again, and it is its turn still.
-                self.last = Speaker::Server;
+                self.last = Server;
                 Verdict::Answer(b"N")
             }
-            (Some(DbFault::ResetAfterSent(most)), Speaker::Client) => {
-                Self::measure(&mut self.sent, most, data.len())
-            }
-            (Some(DbFault::ResetAfterReceived(most)), Speaker::Server) => {
+            (ResetAfterSent(most), Client) => Self::measure(&mut self.sent, most, data.len()),
+            (ResetAfterReceived(most), Server) => {
                 Self::measure(&mut self.received, most, data.len())
             }
-            (Some(DbFault::LoseTurn(turn)), Speaker::Client) if self.turns >= turn => {
+            (LoseTurn(turn), Client) | (LoseAnswer(turn), Server) if self.turns >= turn => {
                 Verdict::Cut(0)
             }
-            (Some(DbFault::LoseAnswer(turn)), Speaker::Server) if self.turns >= turn => {
-                Verdict::Cut(0)
-            }
-            (Some(DbFault::StallAfter(turn)), Speaker::Server) if self.turns >= turn => {
-                Verdict::Stall
-            }
+            (StallAfter(turn), Server) if self.turns >= turn => Verdict::Stall,
             _ => Verdict::Pass,
         }
     }

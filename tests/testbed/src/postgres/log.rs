@@ -10,12 +10,9 @@ pub struct Mark(u64);
 /// A session that was let in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connection {
-    /// The server's process.
-    pub pid: u32,
+    pid: u32,
     /// Who.
     pub role: String,
-    /// Where to.
-    pub database: String,
     /// What the client called itself.
     pub application_name: String,
     /// `TLSv1.3`; none for clear text.
@@ -31,15 +28,11 @@ pub struct Refusal {
     pub role: String,
     /// SQLSTATE: `28P01` for a wrong password.
     pub code: String,
-    /// What the server wrote.
-    pub message: String,
 }
 
 /// A statement, where `log_statement` lets it be logged (the testbed's default).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// The server's process.
-    pub pid: u32,
     /// Who.
     pub role: String,
     /// The text.
@@ -49,22 +42,17 @@ pub struct Statement {
 impl Postgres {
     /// Where the log ends now.
     pub fn mark(&self) -> Mark {
-        Mark(self.cluster.server.lock().log_length())
+        Mark(self.cluster.server.lock().output().length())
     }
 
     /// Empties the log: a long search would drown in it. Marks made before are worthless from now on.
     pub fn forget(&self) {
-        self.cluster.server.lock().forget_log();
-    }
-
-    /// The whole log.
-    pub fn log(&self) -> String {
-        self.cluster.server.lock().log()
+        self.cluster.server.lock().output().forget();
     }
 
     /// The log from `mark` on.
     pub fn log_since(&self, mark: Mark) -> String {
-        self.cluster.server.lock().log_from(mark.0)
+        self.cluster.server.lock().output().since(mark.0)
     }
 
     /// The sessions over TCP since `mark`, the testbed's own left out.
@@ -102,8 +90,7 @@ impl Postgres {
     /// What `pg_stat_statements` remembers, of everybody.
     pub async fn stat_statements(&self) -> Result<Vec<String>> {
         let rows = self.admin("SELECT query FROM pg_stat_statements").await?;
-        let queries = rows.iter().filter_map(|row| row.text("query"));
-        Ok(queries.map(str::to_owned).collect())
+        Ok(rows.into_iter().flatten().collect())
     }
 
     /// Who was let in and who wasn't, over TCP.
@@ -126,7 +113,6 @@ impl Postgres {
                 refusals.push(Refusal {
                     role: entry.role.to_owned(),
                     code: entry.code.to_owned(),
-                    message: entry.message,
                 });
             }
         }
@@ -140,12 +126,8 @@ fn session_of(text: &str) -> Connection {
         Some((text, tls)) => (text, tls.split(',').next().map(str::to_owned)),
         None => (text, None),
     };
-    let (text, application_name) = text.split_once(" application_name=").unwrap_or((text, ""));
-    let database = text
-        .rsplit_once(" database=")
-        .map_or("", |(_, database)| database);
+    let (_, application_name) = text.split_once(" application_name=").unwrap_or_default();
     Connection {
-        database: database.to_owned(),
         application_name: application_name.to_owned(),
         tls,
         ..Connection::default()
@@ -208,7 +190,6 @@ impl<'a> Entry<'a> {
         let (kind, sql) = self.message.split_once(": ")?;
         let said = kind == "statement" || kind.starts_with("execute ");
         said.then(|| Statement {
-            pid: self.pid,
             role: self.role.to_owned(),
             sql: sql.to_owned(),
         })

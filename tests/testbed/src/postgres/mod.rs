@@ -6,26 +6,22 @@ mod cluster;
 mod log;
 mod options;
 mod roles;
-mod row;
-mod standby;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use parking_lot::Mutex;
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 pub use self::authority::Tls;
-pub use self::client::{Refused, Session};
-use self::cluster::Certificates;
-pub(crate) use self::cluster::free_port;
+pub use self::client::{Refused, Row, Session};
 pub use self::log::{Connection, Mark, Refusal, Statement};
 pub use self::options::Options;
 pub use self::roles::Verifier;
 pub(crate) use self::roles::quoted;
-pub use self::row::Row;
 use crate::error::Result;
+use crate::tools;
 use crate::watchdog::Server;
 
 /// A running cluster. Clones are the same cluster, which ends with the last of them.
@@ -39,12 +35,9 @@ struct Cluster {
     server: Mutex<Server>,
     /// The administrator's session between two questions.
     admin: Mutex<Option<Session>>,
-    folder: PathBuf,
-    bin: PathBuf,
-    port: AtomicU16,
-    version: String,
-    major: u16,
-    certificates: Certificates,
+    folder: TempDir,
+    programs: tools::Server,
+    port: u16,
     options: Options,
 }
 
@@ -66,31 +59,34 @@ impl Postgres {
 
     /// The name that its certificate holds.
     pub fn host(&self) -> &'static str {
-        "localhost"
+        HOST
     }
 
     /// Where it listens, on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.cluster.port.load(Ordering::Relaxed)
+        self.cluster.port
     }
 
     /// `15.18`
     pub fn version(&self) -> &str {
-        &self.cluster.version
+        &self.cluster.programs.version
     }
 
     /// `15`
     pub fn major(&self) -> u16 {
-        self.cluster.major
+        self.cluster.programs.major
     }
 
     /// A PEM file with the certificate authority, which every user of this machine may read.
     pub fn ca_pem_path(&self) -> PathBuf {
-        self.cluster.folder.join("ca.pem")
+        self.folder().join("ca.pem")
     }
 
-    /// The folder of its Unix socket, through which `postgres` may do anything.
-    pub fn socket_folder(&self) -> &Path {
-        &self.cluster.folder
+    /// Its folder, with its Unix socket, through which `postgres` may do anything, and its data, in `data`.
+    pub fn folder(&self) -> &Path {
+        self.cluster.folder.path()
     }
 }
+
+/// The name that every cluster's certificate holds.
+pub(crate) const HOST: &str = "localhost";

@@ -1,7 +1,7 @@
 //! What a cluster is to be like.
 
 use super::authority::Tls;
-use super::{Postgres, cluster};
+use super::{Mark, Postgres, cluster};
 use crate::background::blocking;
 use crate::error::Result;
 
@@ -14,6 +14,8 @@ pub struct Options {
     pub(super) hba: Vec<String>,
     pub(super) tls: Tls,
     pub(super) statements: bool,
+    /// Whom it follows, if it is a replica.
+    pub(super) primary: Option<String>,
 }
 
 impl Options {
@@ -47,15 +49,29 @@ impl Options {
         self
     }
 
+    pub(super) fn follow(mut self, primary: &str) -> Self {
+        self.primary = Some(primary.to_owned());
+        self
+    }
+
     /// Starts the cluster, and returns when it answers.
     pub async fn start(self) -> Result<Postgres> {
-        let postgres = blocking(move || cluster::create(self)).await?;
-        postgres.launch().await?;
-        if postgres.cluster.options.statements {
-            postgres
-                .admin("CREATE EXTENSION pg_stat_statements")
-                .await?;
+        loop {
+            let options = self.clone();
+            let postgres = blocking(move || cluster::create(&options)).await?;
+            let started = postgres.start_again().await;
+            let log = postgres.log_since(Mark::default());
+            if started.is_err() && log.contains("could not create any TCP/IP sockets") {
+                // Somebody else was faster to take the port.
+                continue;
+            }
+            started?;
+            if self.statements && self.primary.is_none() {
+                postgres
+                    .admin("CREATE EXTENSION pg_stat_statements")
+                    .await?;
+            }
+            return Ok(postgres);
         }
-        Ok(postgres)
     }
 }

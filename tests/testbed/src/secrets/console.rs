@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openssl::base64::encode_block;
 use serde_json::{Value, json};
 
 use super::SecretsManager;
@@ -29,17 +28,13 @@ impl SecretsManager {
 
     /// Makes a secret with a first value, `AWSCURRENT`.
     pub async fn create_secret(&self, name: &str, value: &str) -> Result<Secret> {
-        self.create_with(name, json!({ "Name": name, "SecretString": value }))
-            .await
-    }
-
-    /// The same with a binary value.
-    pub async fn create_binary_secret(&self, name: &str, value: &[u8]) -> Result<Secret> {
-        self.create_with(
-            name,
-            json!({ "Name": name, "SecretBinary": encode_block(value) }),
-        )
-        .await
+        let request = json!({ "Name": name, "SecretString": value });
+        let made = self.call("CreateSecret", request).await?;
+        let arn = made.get("ARN").and_then(Value::as_str);
+        Ok(Secret {
+            arn: arn.context("a secret without an ARN")?.to_owned(),
+            name: name.to_owned(),
+        })
     }
 
     /// Begins a rotation as the service does: a new version, `AWSPENDING`, without a value. Its name is the event's token.
@@ -53,24 +48,22 @@ impl SecretsManager {
 
     /// Stages a copy of the current value, as `RotateImmediately=false` does before `testSecret` alone.
     pub async fn stage_pending_with_copy(&self, secret: &Secret) -> Result<String> {
-        let current = self
-            .value(secret, "AWSCURRENT")
-            .await?
-            .context("the secret has no current value")?;
+        let current = self.value(secret, "AWSCURRENT").await?;
+        let current = current.context("the secret has no current value")?;
         let token = self.stage_pending(secret).await?;
-        self.put_value(secret, Some(&token), &["AWSPENDING"], &current)
+        let stages = ["AWSPENDING"];
+        self.put_value(secret, Some(&token), &stages, &current)
             .await
     }
 
     /// Takes `AWSPENDING` off the version that has become current, as the service does after a rotation.
     pub async fn tidy(&self, secret: &Secret) -> Result<()> {
         let labels = self.labels(secret).await?;
-        if holder(&labels, "AWSPENDING")
-            .is_some_and(|version| Some(version) == holder(&labels, "AWSCURRENT"))
-        {
-            self.remove_label(secret, "AWSPENDING").await?;
+        let pending = holder(&labels, "AWSPENDING");
+        if pending.is_none() || pending != holder(&labels, "AWSCURRENT") {
+            return Ok(());
         }
-        Ok(())
+        self.relabel(secret, "AWSPENDING", pending, None).await
     }
 
     /// Writes a value by hand; the version's name.
@@ -81,11 +74,9 @@ impl SecretsManager {
         stages: &[&str],
         value: &str,
     ) -> Result<String> {
-        let mut request =
-            json!({ "SecretId": secret.arn, "SecretString": value, "VersionStages": stages });
-        if let (Some(version), Some(fields)) = (version, request.as_object_mut()) {
-            fields.insert("ClientRequestToken".to_owned(), json!(version));
-        }
+        let request = json!({
+            "SecretId": secret.arn, "ClientRequestToken": version, "SecretString": value, "VersionStages": stages,
+        });
         version_of(&self.call("PutSecretValue", request).await?)
     }
 
@@ -96,68 +87,57 @@ impl SecretsManager {
         } else {
             "VersionStage"
         };
-        let answer = self
-            .answer(
-                "GetSecretValue",
-                json!({ "SecretId": secret.arn, by: version }),
-            )
-            .await;
-        if answer.status == 200 || answer.code() == Some("ResourceNotFoundException") {
-            return Ok(answer
-                .body
-                .get("SecretString")
-                .and_then(Value::as_str)
-                .map(str::to_owned));
+        let request = json!({ "SecretId": secret.arn, by: version });
+        let answer = self.answer("GetSecretValue", request).await;
+        if answer.code() == Some("ResourceNotFoundException") {
+            return Ok(None);
         }
-        answer.success("GetSecretValue").map(|_| None)
+        let answer = answer.success("GetSecretValue")?;
+        let text = answer.get("SecretString").and_then(Value::as_str);
+        Ok(text.map(str::to_owned))
     }
 
     /// Which labels each version has.
     pub async fn labels(&self, secret: &Secret) -> Result<Labels> {
-        let described = self
-            .call("DescribeSecret", json!({ "SecretId": secret.arn }))
-            .await?;
-        let labels = described
-            .get("VersionIdsToStages")
-            .cloned()
-            .unwrap_or_else(|| json!({}));
-        serde_json::from_value(labels).context("malformed labels")
+        let request = json!({ "SecretId": secret.arn });
+        let described = self.call("DescribeSecret", request).await?;
+        let labels = described.get("VersionIdsToStages").cloned();
+        serde_json::from_value(labels.unwrap_or_else(|| json!({}))).context("malformed labels")
     }
 
     /// Moves a label to a version, from wherever it is.
     pub async fn move_label(&self, secret: &Secret, label: &str, to: &str) -> Result<()> {
-        let mut request =
-            json!({ "SecretId": secret.arn, "VersionStage": label, "MoveToVersionId": to });
         let labels = self.labels(secret).await?;
-        if let (Some(from), Some(fields)) = (holder(&labels, label), request.as_object_mut()) {
-            fields.insert("RemoveFromVersionId".to_owned(), json!(from));
-        }
-        self.call("UpdateSecretVersionStage", request)
-            .await
-            .map(drop)
+        let from = holder(&labels, label);
+        self.relabel(secret, label, from, Some(to)).await
     }
 
     /// Takes a label away; nothing where no version has it.
     pub async fn remove_label(&self, secret: &Secret, label: &str) -> Result<()> {
-        let labels = self.labels(secret).await?;
-        let Some(from) = holder(&labels, label) else {
-            return Ok(());
-        };
-        let request =
-            json!({ "SecretId": secret.arn, "VersionStage": label, "RemoveFromVersionId": from });
-        self.call("UpdateSecretVersionStage", request)
-            .await
-            .map(drop)
+        match holder(&self.labels(secret).await?, label) {
+            None => Ok(()),
+            from => self.relabel(secret, label, from, None).await,
+        }
+    }
+
+    async fn relabel(
+        &self,
+        secret: &Secret,
+        label: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<()> {
+        let request = json!({
+            "SecretId": secret.arn, "VersionStage": label, "RemoveFromVersionId": from, "MoveToVersionId": to,
+        });
+        let moved = self.call("UpdateSecretVersionStage", request).await;
+        moved.map(drop)
     }
 
     /// Schedules a secret for deletion.
     pub async fn delete_secret(&self, secret: &Secret) -> Result<()> {
-        self.call(
-            "DeleteSecret",
-            json!({ "SecretId": secret.arn, "RecoveryWindowInDays": 7 }),
-        )
-        .await
-        .map(drop)
+        let later = json!({ "SecretId": secret.arn, "RecoveryWindowInDays": 7 });
+        self.call("DeleteSecret", later).await.map(drop)
     }
 
     /// Deletes a secret at once, and forgets it.
@@ -167,16 +147,15 @@ impl SecretsManager {
         let mut known = self.inner.known.lock();
         known.values.retain(|(arn, _)| *arn != secret.arn);
         known.rotation_enabled.remove(&secret.arn);
+        known.answers.remove(&secret.arn);
         Ok(())
     }
 
     /// Says what `RotationEnabled` is from now on; none leaves the field out.
     pub fn rotation_enabled(&self, secret: &Secret, enabled: Option<bool>) {
-        self.inner
-            .known
-            .lock()
-            .rotation_enabled
-            .insert(secret.arn.clone(), enabled);
+        let mut known = self.inner.known.lock();
+        known.rotation_enabled.insert(secret.arn.clone(), enabled);
+        known.answers.remove(&secret.arn);
     }
 
     /// Tags a secret.
@@ -184,32 +163,17 @@ impl SecretsManager {
         let tags = json!({ "SecretId": secret.arn, "Tags": [{ "Key": key, "Value": value }] });
         self.call("TagResource", tags).await.map(drop)
     }
-
-    async fn create_with(&self, name: &str, request: Value) -> Result<Secret> {
-        let made = self.call("CreateSecret", request).await?;
-        let arn = made
-            .get("ARN")
-            .and_then(Value::as_str)
-            .context("a secret without an ARN")?;
-        Ok(Secret {
-            arn: arn.to_owned(),
-            name: name.to_owned(),
-        })
-    }
 }
 
 /// The version that an answer is about.
 fn version_of(answer: &Value) -> Result<String> {
     let version = answer.get("VersionId").and_then(Value::as_str);
-    version
-        .map(str::to_owned)
-        .context("a version without a name")
+    Ok(version.context("a version without a name")?.to_owned())
 }
 
 /// The version that has a label.
-fn holder<'a>(labels: &'a Labels, label: &str) -> Option<&'a str> {
-    labels
-        .iter()
-        .find(|(_, labels)| labels.contains(label))
-        .map(|(version, _)| version.as_str())
+pub(crate) fn holder<'a>(labels: &'a Labels, label: &str) -> Option<&'a str> {
+    let mut versions = labels.iter();
+    let holder = versions.find(|(_, labels)| labels.contains(label))?;
+    Some(holder.0)
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Builder, World};
 use crate::error::{Context as _, Error, Result};
-use crate::postgres::{Postgres, quoted};
-use crate::secrets::{Secret, SecretsManager};
+use crate::postgres::quoted;
+use crate::secrets::Secret;
 use crate::unique::unique;
 
 /// A world of alternating users, and the superuser who changes their passwords.
@@ -76,20 +76,11 @@ impl Builder {
 
     /// Starts it with a superuser of this kind, whose secret `masterarn` names, behind the value's last key.
     pub async fn alternating_by(mut self, kind: Superuser) -> Result<Alternating> {
-        let postgres = match self.postgres.take() {
-            Some(postgres) => postgres,
-            None => Postgres::shared().await?,
-        };
-        let secrets = match self.secrets.take() {
-            Some(secrets) => secrets,
-            None => SecretsManager::shared().await?,
-        };
+        let (postgres, secrets) = self.servers().await?;
         let [role, password] = ["rotator", "rotator-password"].map(unique);
         postgres.create_role(&role, &password).await?;
-        let attribute = kind.attribute();
-        postgres
-            .admin(&format!("ALTER ROLE {role} {attribute}"))
-            .await?;
+        let empower = format!("ALTER ROLE {role} {}", kind.attribute());
+        postgres.admin(&empower).await?;
         let superuser = secrets.create_secret(&unique("superuser"), "{}").await?;
         let arn = superuser.arn.clone();
         let builder = self.postgres(&postgres).secrets_manager(&secrets);

@@ -1,18 +1,17 @@
 //! What a world is made of.
 
 use std::path::Path;
-
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::World;
-use super::secrecy::Kept;
+use super::secrecy::Remembered;
 use crate::error::{Context as _, Result};
 use crate::function::{self, Function};
 use crate::gate::{ApiGate, DbGate};
-use crate::postgres::{Postgres, quoted};
+use crate::postgres::{HOST, Postgres, quoted};
 use crate::secrets::SecretsManager;
 use crate::unique::{random_hex, unique};
 
@@ -20,8 +19,8 @@ use crate::unique::{random_hex, unique};
 /// database `postgres`, a secret as AWS writes it.
 pub struct Builder {
     function: function::Builder,
-    pub(super) postgres: Option<Postgres>,
-    pub(super) secrets: Option<SecretsManager>,
+    postgres: Option<Postgres>,
+    secrets: Option<SecretsManager>,
     role: Option<String>,
     password: Option<String>,
     database: Option<String>,
@@ -109,51 +108,49 @@ impl Builder {
         self
     }
 
-    /// Starts it, and returns when the function asks for its first event.
-    pub async fn start(self) -> Result<World> {
-        let postgres = match self.postgres {
+    /// The servers that it was given, else the shared ones.
+    pub(super) async fn servers(&mut self) -> Result<(Postgres, SecretsManager)> {
+        let postgres = match self.postgres.take() {
             Some(postgres) => postgres,
             None => Postgres::shared().await?,
         };
-        let secrets = match self.secrets {
+        let secrets = match self.secrets.take() {
             Some(secrets) => secrets,
             None => SecretsManager::shared().await?,
         };
+        Ok((postgres, secrets))
+    }
+
+    /// Starts it, and returns when the function asks for its first event.
+    pub async fn start(mut self) -> Result<World> {
+        let (postgres, secrets) = self.servers().await?;
         let began = postgres.mark();
         let role = self.role.unwrap_or_else(|| unique("app"));
-        let first_password = self
-            .password
-            .unwrap_or_else(|| format!("first-{}", random_hex(12)));
-        postgres
-            .create_role(&role, &first_password)
-            .await
-            .context(format!("no role {role}"))?;
+        let first_password = self.password.unwrap_or_else(first_password);
+        let created = postgres.create_role(&role, &first_password).await;
+        created.context(format!("no role {role}"))?;
         let database = self.database.unwrap_or_else(|| "postgres".to_owned());
         if database != "postgres" {
-            postgres
-                .admin(&format!("CREATE DATABASE {}", quoted(&database)))
-                .await?;
+            let create = format!("CREATE DATABASE {}", quoted(&database));
+            postgres.admin(&create).await?;
         }
         let db = DbGate::start(&postgres).await?;
-        let written = written_by_aws(
-            postgres.host(),
-            db.port(),
-            &database,
-            &role,
-            &first_password,
-        );
-        let secret = secrets
-            .create_secret(&unique("secret"), &(self.edit)(written))
-            .await?;
+        let value = (self.edit)(written_by_aws(db.port(), &database, &role, &first_password));
+        let secret = secrets.create_secret(&unique("secret"), &value).await?;
         let api = ApiGate::start(&secrets).await?;
         // As the template deploys it.
-        let function = self.function.env("SECRETS_MANAGER_ENDPOINT", &api.url());
-        let function = function.env("AWS_ENDPOINT_URL_RDS", &api.url());
-        let function = function.env("PGSSLROOTCERT", &postgres.ca_pem_path().to_string_lossy());
-        let function = function.env("SSL_CERT_FILE", "/dev/null").start().await?;
-        let kept = Kept {
+        let function = self
+            .function
+            .aws(&api.url())
+            .env("SSL_CERT_FILE", "/dev/null");
+        let authority = postgres.ca_pem_path();
+        let function = function
+            .env("PGSSLROOTCERT", &authority.to_string_lossy())
+            .start()
+            .await?;
+        let remembered = Remembered {
             plaintext: self.plaintext,
-            ..Kept::default()
+            ..Remembered::default()
         };
         Ok(World {
             postgres,
@@ -167,7 +164,7 @@ impl Builder {
             first_password,
             began,
             deadline: self.deadline,
-            kept: Mutex::new(kept),
+            remembered: Mutex::new(remembered),
             finished: false,
         })
     }
@@ -181,20 +178,15 @@ impl std::fmt::Debug for Builder {
     }
 }
 
+pub(super) fn first_password() -> String {
+    format!("first-{}", random_hex(12))
+}
+
 /// The value in the order of keys that AWS's console writes for RDS.
-pub(super) fn written_by_aws(
-    host: &str,
-    port: u16,
-    database: &str,
-    role: &str,
-    password: &str,
-) -> String {
-    let text = |value: &str| Value::from(value).to_string();
+pub(super) fn written_by_aws(port: u16, database: &str, role: &str, password: &str) -> String {
+    let [host, role, password, database] =
+        [HOST, role, password, database].map(|text| Value::from(text).to_string());
     format!(
-        r#"{{"engine":"postgres","host":{},"username":{},"password":{},"dbname":{},"port":{port}}}"#,
-        text(host),
-        text(role),
-        text(password),
-        text(database),
+        r#"{{"engine":"postgres","host":{host},"username":{role},"password":{password},"dbname":{database},"port":{port}}}"#
     )
 }

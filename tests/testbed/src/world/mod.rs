@@ -7,7 +7,6 @@ mod role;
 mod secrecy;
 mod values;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,7 +14,8 @@ use serde_json::{Value, json};
 
 pub use self::alternating::{Alternating, Superuser};
 pub use self::builder::Builder;
-use self::secrecy::Kept;
+use self::builder::{first_password, written_by_aws};
+use self::secrecy::Remembered;
 use crate::error::{Context as _, Result};
 use crate::function::{Function, Invocation};
 use crate::gate::{ApiGate, DbGate};
@@ -53,7 +53,7 @@ pub struct World {
     /// Where the cluster's log was when this world began.
     pub began: Mark,
     deadline: Duration,
-    kept: Mutex<Kept>,
+    remembered: Mutex<Remembered>,
     finished: bool,
 }
 
@@ -93,17 +93,14 @@ impl World {
 
     /// Another process of the function's, for the same secret, which it reaches through `api`.
     pub async fn second_function(&self, api: &ApiGate) -> Result<Function> {
-        let second = self.function.another();
-        let second = second.env("SECRETS_MANAGER_ENDPOINT", &api.url());
-        Ok(second
-            .env("AWS_ENDPOINT_URL_RDS", &api.url())
-            .start()
-            .await?)
+        Ok(self.function.another().aws(&api.url()).start().await?)
     }
 
     /// The event of a step, as the service sends it. The same token always comes with the same `RotationToken`.
     pub fn event(&self, step: &str, token: &str) -> Value {
-        let rotation_token = self.kept.lock().rotation_token(token);
+        let mut remembered = self.remembered.lock();
+        let tokens = remembered.rotation_tokens.entry(token.to_owned());
+        let rotation_token = tokens.or_insert_with(|| random_hex(32)).clone();
         json!({
             "Step": step,
             "SecretId": self.secret.arn,
@@ -137,12 +134,12 @@ impl World {
         deadline: Duration,
     ) -> Invocation {
         let invocation = function.invoke(event, deadline).await;
-        let mut kept = self.kept.lock();
-        kept.said.extend(invocation.log.iter().cloned());
-        if let Err(failure) = &invocation.answer {
-            kept.payloads.push(failure.raw.clone());
-        }
-        drop(kept);
+        let mut remembered = self.remembered.lock();
+        remembered.lines.extend(invocation.log.iter().cloned());
+        let failure = invocation.answer.as_ref().err();
+        remembered
+            .payloads
+            .extend(failure.map(|failure| failure.raw.clone()));
         invocation
     }
 
@@ -157,32 +154,26 @@ impl World {
         self.postgres.forget();
         self.function.forget();
         self.role = unique("app");
-        self.first_password = format!("first-{}", random_hex(12));
-        let (role, password) = (&self.role, &self.first_password);
-        self.postgres.create_role(role, password).await?;
-        let text = builder::written_by_aws(
-            self.postgres.host(),
-            self.db.port(),
-            &self.database,
-            role,
-            password,
-        );
+        self.first_password = first_password();
+        self.postgres
+            .create_role(&self.role, &self.first_password)
+            .await?;
+        let port = self.db.port();
+        let text = written_by_aws(port, &self.database, &self.role, &self.first_password);
         let mut value: Value = serde_json::from_str(&text).context("the first value")?;
         edit(&mut value);
-        let (name, value) = (unique("secret"), value.to_string());
-        self.secret = self.secrets.create_secret(&name, &value).await?;
+        let name = unique("secret");
+        self.secret = self
+            .secrets
+            .create_secret(&name, &value.to_string())
+            .await?;
         self.began = Mark::default();
-        let plaintext = self.kept.lock().plaintext;
-        *self.kept.lock() = Kept {
-            plaintext,
-            ..Kept::default()
+        let remembered = self.remembered.get_mut();
+        *remembered = Remembered {
+            plaintext: remembered.plaintext,
+            ..Remembered::default()
         };
         Ok(())
-    }
-
-    /// Counts a verifier among what must not show.
-    pub fn keep_verifier(&self, verifier: &str) {
-        self.kept.lock().verifiers.insert(verifier.to_owned());
     }
 
     /// The four steps of a rotation already begun; each must succeed. The service's tidying comes last.
@@ -208,15 +199,5 @@ impl World {
     pub async fn finish(mut self) -> Result<()> {
         self.finished = true;
         self.secrecy().await
-    }
-}
-
-impl Kept {
-    fn rotation_token(&mut self, token: &str) -> String {
-        let tokens: &mut BTreeMap<String, String> = &mut self.rotation_tokens;
-        tokens
-            .entry(token.to_owned())
-            .or_insert_with(|| random_hex(32))
-            .clone()
     }
 }

@@ -1,7 +1,5 @@
 //! An operator at a terminal.
 
-use std::path::Path;
-
 use super::World;
 use crate::background::blocking;
 use crate::error::{Context as _, Error, Result};
@@ -15,7 +13,7 @@ impl World {
         let (commands, endpoint) = (commands.to_owned(), self.api.url());
         blocking(move || {
             let shell = tools::shell(&commands)?
-                .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+                .current_dir(tools::ROOT)
                 .env("AWS_ACCESS_KEY_ID", "operator")
                 .env("AWS_SECRET_ACCESS_KEY", "operator")
                 .env("AWS_DEFAULT_REGION", "us-east-1")

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openssl::base64::encode_block;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::World;
@@ -10,11 +11,10 @@ use crate::background::{home, spawn};
 use crate::error::{Error, Result};
 use crate::function::{CREDENTIALS, Function};
 use crate::postgres::{Mark, Postgres};
-use crate::secrets::percent;
 
 /// What a world remembers for the search.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Remembered {
     /// The role's verifiers, as seen after each event.
     pub(super) verifiers: BTreeSet<String>,
     /// The `RotationToken` of each version.
@@ -22,9 +22,9 @@ pub(super) struct Kept {
     /// The payloads of failures.
     pub(super) payloads: Vec<String>,
     /// What functions wrote while they worked on this world's events.
-    pub(super) said: Vec<String>,
-    /// Secrets of which the test told us.
-    pub(super) told: Vec<String>,
+    pub(super) lines: Vec<String>,
+    /// Secrets that the test has named.
+    pub(super) named: Vec<String>,
     /// Whether the server may see passwords.
     pub(super) plaintext: bool,
 }
@@ -32,54 +32,55 @@ pub(super) struct Kept {
 impl World {
     /// Counts `text` among what must not show, for secrets that this world didn't make.
     pub fn keep_secret(&self, text: &str) {
-        self.kept.lock().told.push(text.to_owned());
+        self.remembered.lock().named.push(text.to_owned());
+    }
+
+    /// Counts a verifier among what must not show.
+    pub fn keep_verifier(&self, verifier: &str) {
+        self.remembered.lock().verifiers.insert(verifier.to_owned());
     }
 
     /// Looks for every password, verifier, token and secret value of this world: in all that the function wrote and
     /// answered; passwords also in the server's log since the world began and in `pg_stat_statements`.
     ///
-    /// Passwords and values of fewer than eight characters are left out: they would be found by chance.
+    /// What has fewer than eight characters is left out: it would be found by chance.
     pub async fn secrecy(&self) -> Result<()> {
         self.search().run().await
     }
 
     fn search(&self) -> Search {
-        let kept = self.kept.lock().clone();
-        let mut passwords: BTreeSet<String> = kept.told.iter().cloned().collect();
-        let mut others: BTreeSet<(&'static str, String)> = BTreeSet::new();
-        passwords.insert(self.first_password.clone());
-        for value in self.secrets.values(&self.secret.arn) {
-            let parsed: Value = serde_json::from_str(&value).unwrap_or_default();
+        let remembered = self.remembered.lock().clone();
+        let values = self.secrets.values(&self.secret.arn);
+        let mut passwords = remembered.named;
+        passwords.push(self.first_password.clone());
+        for value in &values {
+            let parsed = serde_json::from_str(value).unwrap_or_default();
             passwords.extend(private_texts(&parsed));
-            others.extend((value.len() >= 8).then_some(("a whole value", value)));
         }
         for call in self.api.calls() {
             let random = call.response.get("RandomPassword").and_then(Value::as_str);
             passwords.extend(random.map(str::to_owned));
         }
-        others.extend(
-            kept.verifiers
-                .iter()
-                .map(|verifier| ("a verifier", verifier.clone())),
-        );
-        others.extend(
-            kept.rotation_tokens
-                .values()
-                .map(|token| ("a RotationToken", token.clone())),
-        );
-        others.extend(
-            CREDENTIALS
-                .iter()
-                .map(|part| ("an AWS credential", (*part).to_owned())),
-        );
-        passwords.retain(|password| password.chars().count() >= 8);
+        let tokens = remembered.rotation_tokens.into_values().collect();
+        let credentials = CREDENTIALS.map(str::to_owned).to_vec();
+        let mut secrets = BTreeMap::new();
+        for (kind, texts) in [
+            (PASSWORD, passwords),
+            ("a whole value", values),
+            ("a verifier", remembered.verifiers.into_iter().collect()),
+            ("a RotationToken", tokens),
+            ("an AWS credential", credentials),
+        ] {
+            for text in texts.into_iter().filter(|text| text.chars().count() >= 8) {
+                secrets.entry(text).or_insert(kind);
+            }
+        }
         Search {
-            passwords,
-            others,
+            secrets,
             function: self.function.clone(),
-            payloads: kept.payloads,
-            said: kept.said,
-            postgres: (!kept.plaintext).then(|| self.postgres.clone()),
+            payloads: remembered.payloads,
+            lines: remembered.lines,
+            postgres: (!remembered.plaintext).then(|| self.postgres.clone()),
             began: self.began,
         }
     }
@@ -105,11 +106,12 @@ impl Drop for World {
 
 /// What is looked for, and where.
 struct Search {
-    passwords: BTreeSet<String>,
-    others: BTreeSet<(&'static str, String)>,
+    /// What each secret is.
+    secrets: BTreeMap<String, &'static str>,
     function: Function,
     payloads: Vec<String>,
-    said: Vec<String>,
+    lines: Vec<String>,
+    /// The server, unless it may see passwords.
     postgres: Option<Postgres>,
     began: Mark,
 }
@@ -117,34 +119,26 @@ struct Search {
 impl Search {
     async fn run(self) -> Result<()> {
         let mut found = BTreeSet::new();
-        let said = [
+        for (place, text) in [
             ("the function's output", self.function.output()),
-            ("a function's lines", self.said.join("\n")),
+            ("a function's lines", self.lines.join("\n")),
             ("an error's payload", self.payloads.join("\n")),
-        ];
-        for (place, text) in &said {
-            found.extend(
-                self.passwords
-                    .iter()
-                    .filter_map(|password| shows(text, password, "a password", place)),
-            );
-            found.extend(
-                self.others
-                    .iter()
-                    .filter_map(|(kind, secret)| shows(text, secret, kind, place)),
-            );
+        ] {
+            let secrets = self.secrets.iter();
+            found.extend(secrets.filter_map(|(secret, kind)| shows(&text, secret, kind, place)));
         }
-        if let Some(postgres) = &self.postgres {
+        if let Some(postgres) = self.postgres {
             let log = postgres.log_since(self.began);
-            let statements = seen_statements(postgres).await;
+            // Nothing where it isn't loaded or the server is away for good.
+            let statements = home(async move { postgres.stat_statements().await }).await;
+            let statements = statements.unwrap_or_default().join("\n");
             for (place, text) in [
-                ("the server's log", &log),
-                ("pg_stat_statements", &statements),
+                ("the server's log", log),
+                ("pg_stat_statements", statements),
             ] {
+                let passwords = self.secrets.iter().filter(|(_, kind)| **kind == PASSWORD);
                 found.extend(
-                    self.passwords
-                        .iter()
-                        .filter_map(|password| shows(text, password, "a password", place)),
+                    passwords.filter_map(|(secret, kind)| shows(&text, secret, kind, place)),
                 );
             }
         }
@@ -155,18 +149,7 @@ impl Search {
     }
 }
 
-/// What `pg_stat_statements` has; nothing where it isn't loaded or the server is away for good.
-async fn seen_statements(postgres: &Postgres) -> String {
-    let postgres = postgres.clone();
-    home(async move {
-        postgres
-            .stat_statements()
-            .await
-            .unwrap_or_default()
-            .join("\n")
-    })
-    .await
-}
+const PASSWORD: &str = "a password";
 
 /// A sentence, where `secret` shows in `text` in any form that programs give it.
 fn shows(text: &str, secret: &str, kind: &str, place: &str) -> Option<String> {
@@ -181,22 +164,19 @@ fn shows(text: &str, secret: &str, kind: &str, place: &str) -> Option<String> {
             .to_owned(),
         format!("{secret:?}").trim_matches('"').to_owned(),
         secret.replace('\'', "''"),
-        percent(secret),
+        utf8_percent_encode(secret, UNRESERVED_STAY).to_string(),
         encode_block(secret.as_bytes()),
     ];
     // The whole text first: most texts show nothing, and lines are many.
     let shown = forms.iter().find(|form| text.contains(form.as_str()))?;
     let line = text.lines().find(|line| line.contains(shown.as_str()));
     // The complaint is read by others than those who may know the secret.
+    let line = line.unwrap_or(text).to_owned();
     let masked = forms
         .iter()
-        .fold(line.unwrap_or(text).to_owned(), |line, form| {
-            line.replace(form, "•••")
-        });
-    Some(format!(
-        "{kind} shows in {place}: {}",
-        masked.chars().take(300).collect::<String>()
-    ))
+        .fold(line, |line, form| line.replace(form, "•••"));
+    let masked: String = masked.chars().take(300).collect();
+    Some(format!("{kind} shows in {place}: {masked}"))
 }
 
 /// The texts in a value that are nobody's business: all but those which the log may name.
@@ -234,3 +214,9 @@ const NAMED: [&str; 15] = [
     "user",
     "username",
 ];
+
+const UNRESERVED_STAY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');

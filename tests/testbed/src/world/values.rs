@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::World;
 use crate::error::{Context as _, Result};
-use crate::secrets::Labels;
+use crate::secrets::{Labels, holder};
 
 impl World {
     /// The value that has `AWSCURRENT`.
@@ -41,16 +41,14 @@ impl World {
 
     /// The password in a value.
     pub async fn password(&self, version: &str) -> Result<String> {
-        self.credentials(version)
-            .await
-            .map(|(_, password)| password)
+        let (_, password) = self.credentials(version).await?;
+        Ok(password)
     }
 
     /// The owner writes another current value.
     pub async fn put_current(&self, value: &str) -> Result<()> {
-        let put = self
-            .secrets
-            .put_value(&self.secret, None, &["AWSCURRENT"], value);
+        let secret = &self.secret;
+        let put = self.secrets.put_value(secret, None, &["AWSCURRENT"], value);
         put.await.map(drop)
     }
 
@@ -75,10 +73,7 @@ impl World {
     /// The version that has a label.
     pub async fn version(&self, label: &str) -> Result<Option<String>> {
         let labels = self.labels().await?;
-        let mut with_label = labels
-            .into_iter()
-            .filter(|(_, labels)| labels.contains(label));
-        Ok(with_label.next().map(|(version, _)| version))
+        Ok(holder(&labels, label).map(str::to_owned))
     }
 }
 
