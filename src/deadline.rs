@@ -51,11 +51,11 @@ impl Deadline {
         work: F,
     ) -> Result<F::Output, TimedOut> {
         let begun = Instant::now();
-        let late = |_| TimedOut {
+        let timed_out = |_| TimedOut {
             phase,
             after: begun.elapsed(),
         };
-        timeout_at(self.0, work).await.map_err(late)
+        timeout_at(self.0, work).await.map_err(timed_out)
     }
 
     /// Waits for `pause`; `false`, at once, where that would be too long.

@@ -69,7 +69,8 @@ impl AuditPolicy {
         let since_rotation = days(secret.last_rotated.or(secret.created), now);
         let since_change = days(secret.last_changed, now);
         let age = days(secret.last_rotated.or(secret.last_changed), now);
-        let is_stuck = secret.is_pending && secret.last_changed.is_some_and(|at| past(at, now));
+        let is_stuck =
+            secret.is_pending && secret.last_changed.is_some_and(|at| is_long_ago(at, now));
         let lacks_tag = self
             .required_tags
             .iter()
@@ -77,7 +78,7 @@ impl AuditPolicy {
         let found = Rule::ALL.map(|rule| match rule {
             Rule::NotRotated => (!secret.rotates).then_some(since_rotation),
             Rule::Overdue => due(secret)
-                .is_some_and(|due| past(due, now))
+                .is_some_and(|due| is_long_ago(due, now))
                 .then_some(since_rotation),
             Rule::Stuck => is_stuck.then_some(since_change),
             Rule::TooOld => (age > u64::from(self.max_age_days)).then_some(age),
@@ -102,7 +103,7 @@ fn due(secret: &SecretMetadata) -> Option<SystemTime> {
 }
 
 /// Whether `moment` was more than a day ago.
-fn past(moment: SystemTime, now: SystemTime) -> bool {
+fn is_long_ago(moment: SystemTime, now: SystemTime) -> bool {
     now.duration_since(moment).is_ok_and(|ago| ago > DAY)
 }
 

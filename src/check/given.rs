@@ -30,7 +30,7 @@ pub(super) async fn read<'a>(
     deadline: Deadline,
 ) -> Option<Given<'a>> {
     let secrets_manager = rotator.aws.secrets_manager(deadline);
-    let (described, current) = look(&secrets_manager, secret_id, deadline).await;
+    let (described, current) = describe_and_read(&secrets_manager, secret_id, deadline).await;
     for check in [Check::PutSecretValue, Check::UpdateSecretVersionStage] {
         report.not_tried(check, "it would change the secret");
     }
@@ -72,7 +72,7 @@ pub(super) async fn read<'a>(
 type Current = Result<Option<(VersionId, SecretValue)>, AwsError>;
 
 /// The secret and its current value, asked again for a while where they disagree.
-async fn look(
+async fn describe_and_read(
     secrets_manager: &SecretsManager,
     secret_id: &SecretId,
     deadline: Deadline,

@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn c46_a_message_that_repeats_the_secret_is_not_told() {
         let failure = said("22023", "password \"s3cret\" is too easily cracked");
-        let told = format!("{failure} {failure:?}");
-        assert!(!told.contains("s3cret") && told.contains("22023"), "{told}");
+        let text = format!("{failure} {failure:?}");
+        assert!(!text.contains("s3cret") && text.contains("22023"), "{text}");
     }
 }

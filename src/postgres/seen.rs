@@ -147,7 +147,8 @@ mod tests {
 
     /// What is seen of a server that says `chunks`.
     fn seen(chunks: &[&[u8]]) -> Seen {
-        let (seen, mut startup) = (Seen::nothing(), Startup::default());
+        let seen = Seen::nothing();
+        let mut startup = Startup::default();
         for chunk in chunks {
             seen.note(chunk, &mut startup);
         }

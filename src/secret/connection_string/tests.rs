@@ -170,7 +170,7 @@ fn both_must_be_the_current_ones() {
 
 #[test]
 fn a_password_in_another_form_is_told_of() {
-    let told = [
+    let texts = [
         // the password alone; another user's
         "old:p@ss/w?rd",
         "postgres://other:old%3Ap%40ss%2Fw%3Frd@h/o",
@@ -185,7 +185,7 @@ fn a_password_in_another_form_is_told_of() {
         "psql postgres://app:old%3Ap%40ss%2Fw%3Frd@h/o",
         r#"{"user":"app","password":"old:p@ss/w?rd"}"#,
     ];
-    for text in told {
+    for text in texts {
         assert!(
             matches!(follow(text, &CURRENT, &NEXT), Followed::UnknownForm),
             "{text}"

@@ -141,7 +141,8 @@ fn c52_the_function_goes_to_rotation_host_where_it_is_given() {
 #[track_caller]
 fn refused(text: &str, names: &str) {
     let error = parse(text).unwrap_err();
-    let (said, shown) = (error.to_string(), format!("{error:?}"));
+    let said = error.to_string();
+    let shown = format!("{error:?}");
     assert!(said.contains(names), "{text}: {said}");
     assert!(said.contains("AWSCURRENT"), "{said}");
     assert!(!said.contains("hidden-Value"), "{said}");
@@ -302,14 +303,12 @@ fn object_text(entries: &[(String, Value)], pretty: bool) -> String {
     let entries: Vec<_> = entries
         .iter()
         .map(|(k, v)| {
-            let (k, v) = (
-                Value::from(k.as_str()),
-                if pretty {
-                    format!("{v:#}")
-                } else {
-                    v.to_string()
-                },
-            );
+            let k = Value::from(k.as_str());
+            let v = if pretty {
+                format!("{v:#}")
+            } else {
+                v.to_string()
+            };
             format!("{k}{}{v}", if pretty { " : " } else { ":" })
         })
         .collect();
