@@ -74,7 +74,8 @@ async fn end(world: World, program: &str) -> Result<()> {
 async fn rotations(world: &World, roles: &[String]) -> Result<(Vec<Run>, Vec<Run>)> {
     // The first one is only for the servers, whose caches it fills, and for the clone, which it makes.
     world.rotate().await?;
-    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    let mut cold = Vec::new();
+    let mut warm = Vec::new();
     for _ in 0..RUNS {
         cold.push(Run::cold(world, roles).await?);
         warm.push(Run::warm(world, roles).await?);
@@ -275,10 +276,8 @@ async fn traffic(world: &World, roles: &[String], budget: Budget) -> Result<()> 
             pick(&mut runs.iter().filter_map(|run| run.steps.get(at)).map(of)).unwrap_or_default()
         })
     };
-    let (least, most) = (
-        |all: &mut dyn Iterator<Item = usize>| all.min(),
-        |all: &mut dyn Iterator<Item = usize>| all.max(),
-    );
+    let least = |all: &mut dyn Iterator<Item = usize>| all.min();
+    let most = |all: &mut dyn Iterator<Item = usize>| all.max();
     let connections = each(&most, &|step| step.connections);
     let turns = each(&least, &|step| step.turns);
     let mut statements = turns;

@@ -81,7 +81,7 @@ impl Account {
             .name(&name)
             .secret_string("one")
             .tags(tag);
-        let made = told(made.send().await)?;
+        let made = answered(made.send().await)?;
         let arn = made.arn.ok_or("a secret without an ARN")?;
         let first = made.version_id.ok_or("a secret without a version")?;
         Ok(Secret { name, arn, first })
@@ -100,7 +100,7 @@ impl Account {
             .put_secret_value()
             .secret_id(&secret.arn)
             .client_request_token(version);
-        told(put.secret_string(value).version_stages(label).send().await).map(drop)
+        answered(put.secret_string(value).version_stages(label).send().await).map(drop)
     }
 
     /// Moves a label; what AWS said to it, if it refused.
@@ -119,7 +119,7 @@ impl Account {
         let request = request
             .set_remove_from_version_id(from.map(str::to_owned))
             .set_move_to_version_id(to.map(str::to_owned));
-        told(request.send().await).map(drop)
+        answered(request.send().await).map(drop)
     }
 
     /// The text of the version that has a label.
@@ -130,7 +130,7 @@ impl Account {
             .get_secret_value()
             .secret_id(&secret.arn)
             .version_stage(label);
-        told(asked.send().await)?
+        answered(asked.send().await)?
             .secret_string
             .ok_or_else(|| "a version without text".into())
     }
@@ -138,7 +138,7 @@ impl Account {
     /// The labels of versions that have any.
     pub(crate) async fn labels(&self, secret: &Secret) -> Result<Labels, Failure> {
         self.settle().await;
-        let described = told(
+        let described = answered(
             self.secrets
                 .describe_secret()
                 .secret_id(&secret.arn)
@@ -192,7 +192,7 @@ impl Account {
 }
 
 /// What was answered; or the error's code alone, since printed whole an error can show a value.
-pub(crate) fn told<T, E: ProvideErrorMetadata>(
+pub(crate) fn answered<T, E: ProvideErrorMetadata>(
     answer: Result<T, SdkError<E>>,
 ) -> Result<T, Failure> {
     answer.map_err(|failure| match (failure.code(), &failure) {

@@ -4,12 +4,12 @@ use std::process::Command;
 
 use testbed::SecretsManager;
 
-use crate::account::{Account, PREFIX, told};
+use crate::account::{Account, PREFIX, answered};
 use crate::belief::{Asked, Belief, Failure, ask, is};
 
 /// The secrets that are left.
 async fn left(account: &Account) -> Result<Vec<String>, Failure> {
-    let listed = told(
+    let listed = answered(
         account
             .secrets
             .list_secrets()

@@ -1,6 +1,6 @@
 //! What is told of a secret and its versions, also of one that isn't there or is to be deleted.
 
-use crate::account::{Account, token, told};
+use crate::account::{Account, answered, token};
 use crate::belief::{Answer, Asked, Belief, Outcome, is, refused};
 use crate::labels::pending;
 
@@ -63,7 +63,10 @@ async fn deprecated(account: Account) -> Outcome {
             .secret_id(&secret.arn)
             .include_deprecated(all);
         is(
-            &told(asked.send().await)?.versions.unwrap_or_default().len(),
+            &answered(asked.send().await)?
+                .versions
+                .unwrap_or_default()
+                .len(),
             &expected,
         )?;
     }
@@ -86,7 +89,7 @@ async fn dated(account: Account) -> Outcome {
         .list_secret_version_ids()
         .secret_id(&secret.arn)
         .include_deprecated(true);
-    let mut versions = told(asked.send().await)?.versions.unwrap_or_default();
+    let mut versions = answered(asked.send().await)?.versions.unwrap_or_default();
     versions.sort_by_key(|version| version.created_date);
     is(
         &versions
@@ -104,7 +107,7 @@ async fn dated(account: Account) -> Outcome {
 
 async fn never_rotated(account: Account) -> Outcome {
     let secret = account.secret().await?;
-    let described = told(
+    let described = answered(
         account
             .secrets
             .describe_secret()
@@ -119,7 +122,7 @@ async fn never_rotated(account: Account) -> Outcome {
 async fn tags(account: Account) -> Outcome {
     let secret = account.secret().await?;
     account.settle().await;
-    let described = told(
+    let described = answered(
         account
             .secrets
             .describe_secret()
@@ -149,7 +152,7 @@ async fn unknown(account: Account) -> Outcome {
         .err()
         .and_then(|failure| failure.raw_response())
         .map(|raw| raw.status().as_u16());
-    refused(told(asked), "ResourceNotFoundException")?;
+    refused(answered(asked), "ResourceNotFoundException")?;
     is(&status, &Some(400))?;
     Ok(Answer::Holds)
 }
@@ -161,9 +164,9 @@ async fn deleted(account: Account) -> Outcome {
         .delete_secret()
         .secret_id(&secret.arn)
         .recovery_window_in_days(7);
-    told(deletion.send().await)?;
+    answered(deletion.send().await)?;
     account.settle().await;
-    let described = told(
+    let described = answered(
         account
             .secrets
             .describe_secret()
@@ -178,7 +181,7 @@ async fn deleted(account: Account) -> Outcome {
         .secret_id(&secret.arn)
         .send()
         .await;
-    refused(told(read), "InvalidRequestException")?;
+    refused(answered(read), "InvalidRequestException")?;
     let written = account.put(&secret, &token(), "three", "AWSPENDING").await;
     refused(written, "InvalidRequestException")?;
     let moved = account

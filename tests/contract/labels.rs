@@ -1,6 +1,6 @@
 //! Staging labels, and how they move.
 
-use crate::account::{Account, Secret, token, told};
+use crate::account::{Account, Secret, answered, token};
 use crate::belief::{Answer, Asked, Belief, Failure, Outcome, is, refused};
 
 const MOVE: &str = "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html";
@@ -42,7 +42,8 @@ pub(crate) const BELIEFS: &[Belief] = &[
 
 /// A secret with a pending version that has a value.
 pub(crate) async fn pending(account: &Account) -> Result<(Secret, String), Failure> {
-    let (secret, version) = (account.secret().await?, token());
+    let secret = account.secret().await?;
+    let version = token();
     account.put(&secret, &version, "two", "AWSPENDING").await?;
     Ok((secret, version))
 }
@@ -141,7 +142,7 @@ async fn unlabelled(account: Account) -> Outcome {
         .secret_id(&secret.arn)
         .version_id(&version);
     is(
-        &told(asked.send().await)?.secret_string.as_deref(),
+        &answered(asked.send().await)?.secret_string.as_deref(),
         &Some("two"),
     )?;
     Ok(Answer::Holds)

@@ -45,7 +45,7 @@ async fn the_observer_s_report_tells_what_happened_and_when() -> Result<(), Fail
     let observer = async { Ok(world.operator(&command).await?) };
     let (_, version) = tokio::try_join!(observer, service)?;
     let report = std::fs::read_to_string(report)?;
-    let told = [
+    let parts = [
         format!("RotateSecret answers with version {version}"),
         "its value: ".to_owned(),
         "ResourceNotFoundException".to_owned(),
@@ -57,7 +57,7 @@ async fn the_observer_s_report_tells_what_happened_and_when() -> Result<(), Fail
         "RotationStarted".to_owned(),
     ];
     let mut rest = report.as_str();
-    for one in told {
+    for one in parts {
         let (_, after) = rest
             .split_once(&one)
             .ok_or_else(|| format!("no {one} in its place:\n{report}"))?;

@@ -2,7 +2,7 @@
 
 use testbed::unique;
 
-use crate::account::{Account, told};
+use crate::account::{Account, answered};
 use crate::belief::{Answer, Asked, Belief, Outcome, is, refused};
 
 const INSTANCES: &str =
@@ -62,7 +62,7 @@ async fn no_instance(account: Account) -> Outcome {
         .rds
         .describe_db_instances()
         .db_instance_identifier(nobody());
-    refused(told(asked.send().await), "DBInstanceNotFound")?;
+    refused(answered(asked.send().await), "DBInstanceNotFound")?;
     Ok(Answer::Holds)
 }
 
@@ -71,7 +71,7 @@ async fn no_cluster(account: Account) -> Outcome {
         .rds
         .describe_db_clusters()
         .db_cluster_identifier(nobody());
-    refused(told(asked.send().await), "DBClusterNotFoundFault")?;
+    refused(answered(asked.send().await), "DBClusterNotFoundFault")?;
     Ok(Answer::Holds)
 }
 
@@ -79,7 +79,7 @@ async fn by_arn(account: Account) -> Outcome {
     if let Some((servers, _)) = &account.testbed {
         servers.create_db_instance(&nobody(), None, 5432).await?;
     }
-    let all = told(account.rds.describe_db_instances().send().await)?;
+    let all = answered(account.rds.describe_db_instances().send().await)?;
     let Some(one) = all
         .db_instances()
         .iter()
@@ -91,7 +91,7 @@ async fn by_arn(account: Account) -> Outcome {
         .rds
         .describe_db_instances()
         .set_db_instance_identifier(one.db_instance_arn.clone());
-    let found = told(asked.send().await)?;
+    let found = answered(asked.send().await)?;
     let found: Vec<_> = found
         .db_instances()
         .iter()
@@ -103,11 +103,12 @@ async fn by_arn(account: Account) -> Outcome {
 
 async fn replica(account: Account) -> Outcome {
     if let Some((servers, _)) = &account.testbed {
-        let (writer, reader) = (nobody(), nobody());
+        let writer = nobody();
+        let reader = nobody();
         servers.create_db_instance(&writer, None, 5432).await?;
         servers.create_db_replica(&reader, &writer).await?;
     }
-    let all = told(account.rds.describe_db_instances().send().await)?;
+    let all = answered(account.rds.describe_db_instances().send().await)?;
     let source = |one: &aws_sdk_rds::types::DbInstance| {
         one.read_replica_source_db_instance_identifier.clone()
     };
@@ -118,7 +119,7 @@ async fn replica(account: Account) -> Outcome {
         .rds
         .describe_db_instances()
         .db_instance_identifier(source);
-    is(&told(asked.send().await)?.db_instances().len(), &1)?;
+    is(&answered(asked.send().await)?.db_instances().len(), &1)?;
     Ok(Answer::Holds)
 }
 
@@ -126,7 +127,7 @@ async fn reader(account: Account) -> Outcome {
     if let Some((servers, _)) = &account.testbed {
         servers.create_db_cluster(&nobody(), 5432).await?;
     }
-    let all = told(account.rds.describe_db_clusters().send().await)?;
+    let all = answered(account.rds.describe_db_clusters().send().await)?;
     let Some((name, endpoint)) = all
         .db_clusters()
         .iter()

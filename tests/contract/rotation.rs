@@ -1,6 +1,6 @@
 //! What the service does when it rotates. Of AWS all of this takes a rotation function: `observe` deploys one and watches.
 
-use crate::account::{Account, Secret, told};
+use crate::account::{Account, Secret, answered};
 use crate::belief::{Answer, Asked, Belief, Failure, Outcome, is, refused};
 
 const ROTATE: &str =
@@ -139,7 +139,7 @@ async fn empty(account: Account) -> Outcome {
         by().version_stage("AWSPENDING"),
         both,
     ] {
-        refused(told(request.send().await), "ResourceNotFoundException")?;
+        refused(answered(request.send().await), "ResourceNotFoundException")?;
     }
     Ok(Answer::Holds)
 }
@@ -181,7 +181,7 @@ async fn one_at_a_time(account: Account) -> Outcome {
         .secret_id(&secret.arn)
         .send()
         .await;
-    refused(told(again), "InvalidRequestException")?;
+    refused(answered(again), "InvalidRequestException")?;
     Ok(Answer::Holds)
 }
 
@@ -189,7 +189,7 @@ async fn enabled(account: Account) -> Outcome {
     let Some((secret, _)) = begun(&account).await? else {
         return NO_FUNCTION;
     };
-    let described = told(
+    let described = answered(
         account
             .secrets
             .describe_secret()

@@ -2,7 +2,7 @@
 
 use aws_sdk_secretsmanager::primitives::Blob;
 
-use crate::account::{Account, token, told};
+use crate::account::{Account, answered, token};
 use crate::belief::{Answer, Asked, Belief, Outcome, is, refused};
 
 const PUT: &str =
@@ -75,7 +75,8 @@ pub(crate) const BELIEFS: &[Belief] = &[
 ];
 
 async fn same_again(account: Account) -> Outcome {
-    let (secret, version) = (account.secret().await?, token());
+    let secret = account.secret().await?;
+    let version = token();
     account.put(&secret, &version, "two", "AWSPENDING").await?;
     let before = account.labels(&secret).await?;
     account.put(&secret, &version, "two", "AWSPENDING").await?;
@@ -88,7 +89,8 @@ async fn same_again(account: Account) -> Outcome {
 }
 
 async fn another_value(account: Account) -> Outcome {
-    let (secret, version) = (account.secret().await?, token());
+    let secret = account.secret().await?;
+    let version = token();
     account.put(&secret, &version, "two", "AWSPENDING").await?;
     let again = account.put(&secret, &version, "three", "AWSPENDING").await;
     refused(again, "ResourceExistsException")?;
@@ -100,7 +102,8 @@ async fn another_value(account: Account) -> Outcome {
 }
 
 async fn pending_alone(account: Account) -> Outcome {
-    let (secret, version) = (account.secret().await?, token());
+    let secret = account.secret().await?;
+    let version = token();
     account.put(&secret, &version, "two", "AWSPENDING").await?;
     is(
         &account.value(&secret, "AWSCURRENT").await?,
@@ -115,7 +118,9 @@ async fn pending_alone(account: Account) -> Outcome {
 }
 
 async fn takes_pending(account: Account) -> Outcome {
-    let (secret, earlier, later) = (account.secret().await?, token(), token());
+    let secret = account.secret().await?;
+    let earlier = token();
+    let later = token();
     account.put(&secret, &earlier, "two", "AWSPENDING").await?;
     account.put(&secret, &later, "three", "AWSPENDING").await?;
     let labels = account.labels(&secret).await?;
@@ -139,7 +144,7 @@ async fn moves_current(account: Account) -> Outcome {
         .put_secret_value()
         .secret_id(&secret.arn)
         .secret_string("two");
-    let second = told(put.send().await)?
+    let second = answered(put.send().await)?
         .version_id
         .ok_or("a version without a name")?;
     let labels = account.labels(&secret).await?;
@@ -167,7 +172,7 @@ async fn current_by_default(account: Account) -> Outcome {
         .secret_id(&secret.arn)
         .send()
         .await;
-    is(&told(asked)?.secret_string.as_deref(), &Some("two"))?;
+    is(&answered(asked)?.secret_string.as_deref(), &Some("two"))?;
     Ok(Answer::Holds)
 }
 
@@ -175,7 +180,7 @@ async fn nothing_there(account: Account) -> Outcome {
     let secret = account.secret().await?;
     let by = || account.secrets.get_secret_value().secret_id(&secret.arn);
     for request in [by().version_id(token()), by().version_stage("AWSPENDING")] {
-        refused(told(request.send().await), "ResourceNotFoundException")?;
+        refused(answered(request.send().await), "ResourceNotFoundException")?;
     }
     Ok(Answer::Holds)
 }
@@ -184,7 +189,7 @@ async fn other_label(account: Account) -> Outcome {
     let secret = account.secret().await?;
     let asked = account.secrets.get_secret_value().secret_id(&secret.arn);
     let asked = asked.version_id(&secret.first).version_stage("AWSPENDING");
-    match told(asked.send().await).map_err(|failure| failure.to_string()) {
+    match answered(asked.send().await).map_err(|failure| failure.to_string()) {
         Err(code) if code == "InvalidRequestException" => {
             Ok(Answer::Either("InvalidRequestException"))
         }
@@ -198,7 +203,7 @@ async fn other_label(account: Account) -> Outcome {
 async fn binary(account: Account) -> Outcome {
     let secret = account.secret().await?;
     let put = account.secrets.put_secret_value().secret_id(&secret.arn);
-    told(
+    answered(
         put.secret_binary(Blob::new([0, 159, 146, 150]))
             .send()
             .await,
@@ -210,7 +215,7 @@ async fn binary(account: Account) -> Outcome {
         .secret_id(&secret.arn)
         .send()
         .await;
-    is(&told(asked)?.secret_string, &None)?;
+    is(&answered(asked)?.secret_string, &None)?;
     Ok(Answer::Holds)
 }
 
@@ -226,7 +231,7 @@ async fn impossible_passwords(account: Account) -> Outcome {
         ask().password_length(3).require_each_included_type(true),
         nothing,
     ] {
-        refused(told(request.send().await), "InvalidParameterException")?;
+        refused(answered(request.send().await), "InvalidParameterException")?;
     }
     Ok(Answer::Holds)
 }
@@ -237,7 +242,7 @@ async fn possible_passwords(account: Account) -> Outcome {
         let asked = asked
             .exclude_characters(r#":/@"'\"#)
             .require_each_included_type(true);
-        let password = told(asked.send().await)?
+        let password = answered(asked.send().await)?
             .random_password
             .unwrap_or_default();
         let has = |is: fn(&char) -> bool| password.chars().any(|one| is(&one));

@@ -7,7 +7,8 @@ use super::world;
 
 /// A step that touches nothing: it reads, and does no more.
 async fn touches_nothing(world: &World, step: &str, token: &str) -> TestResult<Invocation> {
-    let (labels, verifier) = (world.labels().await?, world.verifier().await?);
+    let labels = world.labels().await?;
+    let verifier = world.verifier().await?;
     let connections = world.db.connections();
     world.api.forget();
     let invocation = world.step(step, token).await;
@@ -156,7 +157,8 @@ async fn c2_fields_that_the_service_may_add_are_ignored_and_its_token_may_be_mis
 async fn c3_test_secret_may_be_the_only_step_ever_called() -> TestResult {
     for world in World::of_each_strategy(world).await? {
         let token = world.secrets.stage_pending_with_copy(&world.secret).await?;
-        let (labels, current) = (world.labels().await?, world.current().await?);
+        let labels = world.labels().await?;
+        let current = world.current().await?;
         world.step("testSecret", &token).await.success()?;
         assert_eq!(world.labels().await?, labels);
         assert_eq!(world.current().await?, current);

@@ -117,7 +117,7 @@ async fn c64_a_page_that_is_throttled_is_asked_for_again_and_one_that_fails_is_n
     world.api.answer("ListSecrets", 4, page(&pages, 2));
     let audit = audited(&world).await;
     assert_eq!(audit.success()?["secrets"], json!(300));
-    for (fault, name, told) in [
+    for (fault, name, output) in [
         (
             Fault::error("ThrottlingException"),
             "AwsCallFailed",
@@ -144,7 +144,7 @@ async fn c64_a_page_that_is_throttled_is_asked_for_again_and_one_that_fails_is_n
         world.api.answer("ListSecrets", 2.., fault);
         let audit = audited(&world).await;
         let message = audit.failed_with(name)?;
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(output), "{message}");
         let lines = lines(&audit);
         let (end, found) = lines.split_last().unwrap();
         assert_eq!(found.len(), 100, "what the first page showed stays found");
@@ -218,14 +218,14 @@ async fn c64_an_operator_sees_the_findings_as_a_table_and_the_exit_status_tells_
         .answer("DescribeStacks", 1.., Fault::Status(200, stack()));
     world.api.answer("?", 1, Fault::Status(200, found));
     let audit = alone("ops/rotation audit --stack");
-    let told = world
+    let output = world
         .operator(&format!("{audit} || echo status $?"))
         .await?;
     let table = "rule          days  secret\n\
                  not-rotated     40  unrotated/0/0\n\
                  not-rotated     40  unrotated/1/0\n\
                  2 findings on 2 secrets\nstatus 1\n";
-    assert_eq!(told, table);
+    assert_eq!(output, table);
     let invoked = world
         .api
         .calls()
@@ -235,18 +235,18 @@ async fn c64_an_operator_sees_the_findings_as_a_table_and_the_exit_status_tells_
 
     let none = json!({"secrets": 2, "counts": {"overdue": 0}, "findings": []}).to_string();
     world.api.answer("?", 1, Fault::Status(200, none));
-    let told = world.operator("ops/rotation audit rotates").await?;
-    assert!(told.ends_with("0 findings on 2 secrets\n"), "{told}");
+    let output = world.operator("ops/rotation audit rotates").await?;
+    assert!(output.ends_with("0 findings on 2 secrets\n"), "{output}");
     let failure = json!({"errorType": "AccessDenied", "errorMessage": "denied"}).to_string();
     world.api.answer("?", 1, Fault::Status(200, failure));
-    let told = world
+    let output = world
         .operator("ops/rotation audit rotates")
         .await
         .unwrap_err()
         .to_string();
     assert!(
-        told.contains("exit status: 1") && told.contains("AccessDenied: denied"),
-        "{told}"
+        output.contains("exit status: 1") && output.contains("AccessDenied: denied"),
+        "{output}"
     );
     world.finish().await?;
     Ok(())

@@ -127,13 +127,13 @@ async fn c9_a_lost_race_is_a_success_and_the_winners_value_stays() -> TestResult
     let token = world.begin().await?;
     let mut winner = world.current().await?;
     winner["password"] = json!("the winner's password");
-    let (secrets, secret, value) = (
-        world.secrets.clone(),
-        world.secret.clone(),
-        winner.to_string(),
-    );
+    let secrets = world.secrets.clone();
+    let secret = world.secret.clone();
+    let value = winner.to_string();
     world.api.before("PutSecretValue", 1, move |call| {
-        let (secrets, secret, value) = (secrets.clone(), secret.clone(), value.clone());
+        let secrets = secrets.clone();
+        let secret = secret.clone();
+        let value = value.clone();
         async move {
             let token = call.sent_text("ClientRequestToken");
             secrets

@@ -10,7 +10,8 @@ const PASSWORD: &str = "a-first-password-to-find";
 /// A value as somebody's hands wrote it: odd blanks, numbers, escapes, an order of its own.
 fn handwritten(world_written: &str, role: &str) -> String {
     let written: Value = serde_json::from_str(world_written).unwrap();
-    let (host, port) = (written["host"].as_str().unwrap(), &written["port"]);
+    let host = written["host"].as_str().unwrap();
+    let port = &written["port"];
     format!(
         "{{ \"z\" : 2.50,\n\t\"a\\/b\":\"\\u00e9\\/\\ud83d\\ude00 é\", \"big\":123456789012345678901234567890, \"exp\":1e3,\
          \"pass\\u0077ord\":\"{PASSWORD}\",\"port\":\"{port}\",\"host\":\"{host}\",\"nested\":{{\"password\":\"not this one\",\"b\":[1,2.0]}},\

@@ -17,7 +17,8 @@ async fn staged_with(world: &World, edit: impl FnOnce(&mut Value)) -> TestResult
 
 /// Every step must refuse the pending version before it opens any connection.
 async fn refused_everywhere(world: &World, token: &str, names: &str) -> TestResult {
-    let (labels, verifier) = (world.labels().await?, world.verifier().await?);
+    let labels = world.labels().await?;
+    let verifier = world.verifier().await?;
     let connections = world.db.connections();
     for step in testbed::world::STEPS {
         let message = world.step(step, token).await.failed_with("ForeignTarget")?;

@@ -77,10 +77,8 @@ async fn c22_an_answer_that_is_lost_is_found_out_by_logging_in_again_within_the_
         world.db.forget();
         world.step("setSecret", &token).await.success()?;
         // With alternating users the longer of two sessions, the superuser's, makes the change.
-        let (usual, whole) = (
-            world.db.connections(),
-            *world.db.turns().iter().max().unwrap(),
-        );
+        let usual = world.db.connections();
+        let whole = *world.db.turns().iter().max().unwrap();
         completes(&world, 2, &token, "unbroken").await?;
         // Backwards from the goodbye, whose loss nobody notices, to the change. How many turns TLS takes varies by one.
         let mut turn = whole + 1;

@@ -79,7 +79,8 @@ async fn c15_where_nothing_works_every_version_tried_is_told_and_nothing_is_touc
     world.rotate().await?;
     world.set_password("changed by hand").await?;
     let token = world.created().await?;
-    let (labels, verifier) = (world.labels().await?, world.verifier().await?);
+    let labels = world.labels().await?;
+    let verifier = world.verifier().await?;
     let message = world
         .step("setSecret", &token)
         .await
@@ -120,12 +121,12 @@ async fn c15_a_role_of_awss_functions_that_may_not_list_versions_still_tells_wha
         .step("setSecret", &token)
         .await
         .failed_with("NoWorkingCredential")?;
-    for told in [
+    for part in [
         "AWSCURRENT: password refused",
         "AWSPREVIOUS: password refused",
         "secretsmanager:ListSecretVersionIds",
     ] {
-        assert!(message.contains(told), "{told} is not in {message}");
+        assert!(message.contains(part), "{part} is not in {message}");
     }
     world.finish().await?;
     Ok(())
@@ -136,22 +137,18 @@ async fn c15_a_late_call_does_not_undo_what_came_after_it() -> TestResult {
     let world = world().start().await?;
     let token = world.created().await?;
     // The call has read the labels; before it goes on, an administrator gives the role and the secret another password.
-    let (secrets, secret, postgres, role) = (
-        world.secrets.clone(),
-        world.secret.clone(),
-        world.postgres.clone(),
-        world.role.clone(),
-    );
+    let secrets = world.secrets.clone();
+    let secret = world.secret.clone();
+    let postgres = world.postgres.clone();
+    let role = world.role.clone();
     let value = value_with(&world, "the administrator's password").await?;
     world.keep_secret("the administrator's password");
     world.api.before("GetSecretValue", 3, move |_| {
-        let (secrets, secret, postgres, role, value) = (
-            secrets.clone(),
-            secret.clone(),
-            postgres.clone(),
-            role.clone(),
-            value.clone(),
-        );
+        let secrets = secrets.clone();
+        let secret = secret.clone();
+        let postgres = postgres.clone();
+        let role = role.clone();
+        let value = value.clone();
         async move {
             secrets.remove_label(&secret, "AWSPENDING").await.unwrap();
             secrets

@@ -128,7 +128,7 @@ async fn a_secret_is_looked_at_and_then_rotated() -> Result<()> {
     world.finish().await
 }
 
-/// What a deployer types last, while the service still tests what it was just told to rotate.
+/// What a deployer types last, while the service still tests what it was just output to rotate.
 #[tokio::test]
 async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test() -> TestResult {
     let world = world().start().await?;
@@ -136,7 +136,8 @@ async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test()
     // CloudFormation's part: what the stack is asked for is its output.
     let stack = Fault::Status(200, stack(&world.secret.arn));
     world.api.answer("DescribeStacks", 1.., stack);
-    let (looked, begun) = (noticed(&world, "DescribeSecret"), begun(&world));
+    let looked = noticed(&world, "DescribeSecret");
+    let begun = begun(&world);
     let service = async {
         looked.notified().await;
         world.step("testSecret", &copy).await.success()?;
@@ -280,13 +281,13 @@ async fn a_rotation_that_stays_stuck_is_told_with_commands_that_start_over() -> 
     let world = world().start().await?;
     let token = world.created().await?;
     let rotate = format!("ops/rotation rotate --wait 0 {}", world.secret.name);
-    let told = refusal(&world, &rotate).await;
-    assert!(told.starts_with("exit status: 1: "), "{told}");
+    let output = refusal(&world, &rotate).await;
+    assert!(output.starts_with("exit status: 1: "), "{output}");
     assert!(
-        told.contains(&format!("AWSPENDING stays on version {token}")),
-        "{told}"
+        output.contains(&format!("AWSPENDING stays on version {token}")),
+        "{output}"
     );
-    let (_, start_over) = told.split_once("Then:\n").unwrap();
+    let (_, start_over) = output.split_once("Then:\n").unwrap();
     type_and_serve(&world, start_over, 1).await?;
     assert_ne!(world.version("AWSCURRENT").await?, Some(token));
     assert!(world.version_logs_in("AWSCURRENT").await?);
@@ -305,11 +306,12 @@ async fn a_rotation_that_does_not_end_is_a_failure_and_shows_when_one_looks() ->
         "{idle}"
     );
     let rotate = format!("ops/rotation rotate --wait 0 {name}");
-    let told = refusal(&world, &rotate).await;
-    assert!(told.starts_with("exit status: 1: "), "{told}");
+    let output = refusal(&world, &rotate).await;
+    assert!(output.starts_with("exit status: 1: "), "{output}");
     assert!(
-        told.contains("is not AWSCURRENT after 0 s") && told.contains("aws logs tail /aws/lambda/"),
-        "{told}"
+        output.contains("is not AWSCURRENT after 0 s")
+            && output.contains("aws logs tail /aws/lambda/"),
+        "{output}"
     );
     let under_way = world.operator(&look).await?;
     let pending = world.version("AWSPENDING").await?.unwrap();
@@ -325,13 +327,13 @@ async fn a_rotation_that_does_not_end_is_a_failure_and_shows_when_one_looks() ->
 async fn a_secret_that_is_not_there_and_a_wrong_word_have_exit_statuses_of_their_own() -> TestResult
 {
     let world = world().start().await?;
-    let told = refusal(&world, "ops/rotation look nobodys/secret").await;
+    let output = refusal(&world, "ops/rotation look nobodys/secret").await;
     assert!(
-        told.starts_with("exit status: 3: ") && told.contains("ResourceNotFoundException"),
-        "{told}"
+        output.starts_with("exit status: 3: ") && output.contains("ResourceNotFoundException"),
+        "{output}"
     );
-    let told = refusal(&world, "ops/rotation turn").await;
-    assert!(told.starts_with("exit status: 2: "), "{told}");
+    let output = refusal(&world, "ops/rotation turn").await;
+    assert!(output.starts_with("exit status: 2: "), "{output}");
     world.finish().await?;
     Ok(())
 }
@@ -388,7 +390,7 @@ fn noticed(world: &World, operation: &str) -> Arc<Notify> {
 async fn refusal(world: &World, commands: &str) -> String {
     match world.operator(commands).await {
         Ok(said) => panic!("no failure: {said}"),
-        Err(told) => Error::to_string(&told),
+        Err(output) => Error::to_string(&output),
     }
 }
 

@@ -88,10 +88,8 @@ async fn c14_of_two_calls_at_once_that_search_one_sets_the_password_and_both_suc
     cancelled_after_the_change(&world).await?;
     let token = world.created().await?;
     // The whole other call, after this one has been refused with AWSCURRENT and AWSPENDING.
-    let (other, event) = (
-        world.second_function(&world.api).await?,
-        world.event("setSecret", &token),
-    );
+    let other = world.second_function(&world.api).await?;
+    let event = world.event("setSecret", &token);
     let other = Arc::new((other, event));
     world.api.before("ListSecretVersionIds", 1, move |_| {
         let other = Arc::clone(&other);

@@ -202,7 +202,8 @@ fn blocks() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 fn blocks_of(page: &'static str) -> Vec<(&'static str, String)> {
-    let (mut heading, mut inside) = ("", false);
+    let mut heading = "";
+    let mut inside = false;
     let mut blocks: Vec<(&str, String)> = Vec::new();
     for line in page.lines() {
         match line.trim() {

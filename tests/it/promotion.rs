@@ -8,7 +8,8 @@ use super::world;
 
 /// finishSecret must fail with this error and leave the labels where they are.
 async fn stays_pending(world: &World, token: &str, name: &str) -> TestResult<String> {
-    let (labels, current) = (world.labels().await?, world.current().await?);
+    let labels = world.labels().await?;
+    let current = world.current().await?;
     let message = world.step("finishSecret", token).await.failed_with(name)?;
     assert_eq!(world.labels().await?, labels);
     assert_eq!(world.current().await?, current);

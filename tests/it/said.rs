@@ -33,10 +33,10 @@ async fn c44_a_step_that_goes_well_writes_one_line_with_every_field() -> TestRes
         ] {
             assert_eq!(lines[0][field], value, "{field} of {:?}", invocation.log);
         }
-        let told = lines[0]["duration_ms"].as_u64().unwrap();
+        let reported = lines[0]["duration_ms"].as_u64().unwrap();
         assert!(
-            u128::from(told) <= invocation.took.as_millis(),
-            "{told} ms of {:?}",
+            u128::from(reported) <= invocation.took.as_millis(),
+            "{reported} ms of {:?}",
             invocation.took
         );
     }

@@ -74,11 +74,11 @@ async fn never_repeats(operation: &'static str, steps: &[&str]) -> TestResult {
                 said.died.is_none() && !said.timed_out,
                 "{operation} with {fault:?} in {step}: {said:?}"
             );
-            let told = format!("{:?} {:?}", said.answer, said.log);
-            assert!(!told.contains("panicked"), "{told}");
+            let text = format!("{:?} {:?}", said.answer, said.log);
+            assert!(!text.contains("panicked"), "{text}");
             assert!(
-                !told.contains(&world.first_password),
-                "{operation} with {fault:?} in {step}: {told}"
+                !text.contains(&world.first_password),
+                "{operation} with {fault:?} in {step}: {text}"
             );
         }
     }
@@ -124,12 +124,12 @@ async fn c46_a_hostile_answer_to_a_write_is_not_repeated() -> TestResult {
             world.api.answer(operation, 1.., fault.clone());
             let said = world.step(step, &token).await;
             world.api.heal();
-            let told = format!("{:?} {:?}", said.answer, said.log);
+            let text = format!("{:?} {:?}", said.answer, said.log);
             assert!(
-                !told.contains(&world.first_password),
-                "{operation} with {fault:?}: {told}"
+                !text.contains(&world.first_password),
+                "{operation} with {fault:?}: {text}"
             );
-            assert!(said.died.is_none() && !told.contains("panicked"), "{told}");
+            assert!(said.died.is_none() && !text.contains("panicked"), "{text}");
         }
     }
     world.finish().await?;
@@ -152,8 +152,8 @@ async fn c46_a_hostile_answer_to_the_search_for_older_versions_is_not_repeated()
         world.api.answer("ListSecretVersionIds", 1.., fault.clone());
         let set = world.step("setSecret", &token).await;
         world.api.heal();
-        let told = format!("{:?} {:?}", set.answer, set.log);
-        assert!(!told.contains(&world.first_password), "{fault:?}: {told}");
+        let text = format!("{:?} {:?}", set.answer, set.log);
+        assert!(!text.contains(&world.first_password), "{fault:?}: {text}");
     }
     world.finish().await?;
     Ok(())
@@ -210,14 +210,14 @@ async fn c46_a_server_that_repeats_what_it_was_given_is_not_repeated() -> TestRe
             let world = world.start().await?;
             let token = world.created().await?;
             let set = world.step("setSecret", &token).await;
-            let told = format!("{:?} {:?}", set.failure()?, set.log);
+            let text = format!("{:?} {:?}", set.failure()?, set.log);
             for sql in server
                 .heard()
                 .iter()
                 .filter(|said| said.contains("ALTER ROLE"))
             {
                 let given = given(sql);
-                assert!(!told.contains(given), "{transport} {code}: {told}");
+                assert!(!text.contains(given), "{transport} {code}: {text}");
             }
             world.finish().await?;
         }

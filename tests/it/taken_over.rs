@@ -151,7 +151,9 @@ async fn c26_a_clone_that_awss_function_made_is_brought_level_and_what_it_owns_i
 -> TestResult {
     let it = world().plaintext_at_the_server();
     let it = it.alternating_by(Superuser::Full).await?;
-    let (original, clone, postgres) = (&it.world.role, it.clone_role(), &it.world.postgres);
+    let original = &it.world.role;
+    let clone = it.clone_role();
+    let postgres = &it.world.postgres;
     let schema = testbed::unique("made");
     let limits = format!("ALTER ROLE {original} CONNECTION LIMIT 7");
     postgres.admin(&limits).await?;

@@ -136,7 +136,8 @@ async fn c36_a_refusal_right_after_the_change_is_tried_again() -> TestResult {
 async fn c36_a_refusal_that_stays_fails_within_ten_seconds_and_leaves_the_labels() -> TestResult {
     let world = world().start().await?;
     let token = world.created().await?;
-    let (labels, verifier) = (world.labels().await?, world.verifier().await?);
+    let labels = world.labels().await?;
+    let verifier = world.verifier().await?;
     let from = world.postgres.mark();
     let test = world.step("testSecret", &token).await;
     test.failed_with("NoWorkingCredential")?;

@@ -42,10 +42,8 @@ impl Application {
 
     async fn log_in(&self, value: &str) -> TestResult {
         let value: Value = serde_json::from_str(value)?;
-        let (role, password) = (
-            value["username"].as_str().unwrap(),
-            value["password"].as_str().unwrap(),
-        );
+        let role = value["username"].as_str().unwrap();
+        let password = value["password"].as_str().unwrap();
         match self.postgres.login(role, password, "postgres").await {
             Ok(session) => drop(session.run("SELECT 1").await?),
             Err(refused) if refused.is_wrong_password() => {

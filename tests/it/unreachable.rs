@@ -10,7 +10,8 @@ use super::world;
 /// setSecret must stop at its first connection with this error, and touch nothing.
 async fn stops_at_once(world: &World, name: &str) -> TestResult<String> {
     let token = world.created().await?;
-    let (labels, verifier) = (world.labels().await?, world.verifier().await?);
+    let labels = world.labels().await?;
+    let verifier = world.verifier().await?;
     let connections = world.db.connections();
     let message = world.step("setSecret", &token).await.failed_with(name)?;
     assert!(

@@ -6,7 +6,7 @@ use testbed::{Postgres, TestResult, World, eventually};
 use super::{given, world};
 
 /// The literal of the last `ALTER ROLE` that the function sent.
-fn told(world: &World) -> String {
+fn sent_verifier(world: &World) -> String {
     let statements = world.postgres.statements(&world.role, world.began);
     let change = statements
         .iter()
@@ -19,7 +19,8 @@ fn told(world: &World) -> String {
 /// What a verifier is made of: method and iterations, salt, keys.
 fn parts(verifier: &str) -> (String, Vec<u8>) {
     let mut parts = verifier.split('$');
-    let (method, iterations) = (parts.next().unwrap(), parts.next().unwrap());
+    let method = parts.next().unwrap();
+    let iterations = parts.next().unwrap();
     let (iterations, salt) = iterations.split_once(':').unwrap();
     (
         format!("{method}${iterations}"),
@@ -46,7 +47,7 @@ async fn c19_the_server_is_told_a_scram_verifier_with_16_random_bytes_of_salt() 
     let mut salts = Vec::new();
     for _ in 0..2 {
         world.rotate().await?;
-        let verifier = told(&world);
+        let verifier = sent_verifier(&world);
         assert_eq!(world.verifier().await?.as_ref(), Some(&verifier));
         let (form, salt) = parts(&verifier);
         assert_eq!((form.as_str(), salt.len()), ("SCRAM-SHA-256$4096", 16));
@@ -80,7 +81,7 @@ async fn c19_passwords_that_saslprep_changes_or_forbids_log_in() -> TestResult {
     ] {
         rotate_to(&world, password).await?;
         assert!(world.logs_in(password).await?, "{password:?}");
-        assert!(told(&world).starts_with("SCRAM-SHA-256$4096:"));
+        assert!(sent_verifier(&world).starts_with("SCRAM-SHA-256$4096:"));
     }
     world.finish().await?;
     Ok(())
@@ -123,7 +124,7 @@ async fn c19_the_server_says_how_many_iterations_where_it_has_that_setting() -> 
         .await?;
     let world = world().postgres(&cluster).start().await?;
     world.rotate().await?;
-    assert_eq!(parts(&told(&world)).0, "SCRAM-SHA-256$5003");
+    assert_eq!(parts(&sent_verifier(&world)).0, "SCRAM-SHA-256$5003");
 
     // The role may set it too, to what no function's time is enough for and no driver would compute at a login.
     cluster
@@ -133,7 +134,7 @@ async fn c19_the_server_says_how_many_iterations_where_it_has_that_setting() -> 
         ))
         .await?;
     world.rotate().await?;
-    assert_eq!(parts(&told(&world)).0, "SCRAM-SHA-256$100000");
+    assert_eq!(parts(&sent_verifier(&world)).0, "SCRAM-SHA-256$100000");
     let current = world.password("AWSCURRENT").await?;
     assert!(world.logs_in(&current).await?);
     world.finish().await?;
@@ -153,7 +154,7 @@ async fn c20_a_password_hook_sees_the_text_only_where_it_is_asked_for() -> TestR
         .start()
         .await?;
     silent.rotate().await?;
-    assert!(told(&silent).starts_with("SCRAM-SHA-256$"));
+    assert!(sent_verifier(&silent).starts_with("SCRAM-SHA-256$"));
     silent.finish().await?;
 
     let text = world()
@@ -222,7 +223,7 @@ async fn c20_without_tls_a_verifier_is_sent_whatever_the_setting_says() -> TestR
         .start()
         .await?;
     world.rotate().await?;
-    assert!(told(&world).starts_with("SCRAM-SHA-256$"));
+    assert!(sent_verifier(&world).starts_with("SCRAM-SHA-256$"));
     world.finish().await?;
     Ok(())
 }

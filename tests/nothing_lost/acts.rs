@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use testbed::{Function, Mark, Postgres, Secret, SecretsManager, Verifier};
 
 use super::scene::Scene;
-use super::schedule::Deed;
+use super::schedule::Act;
 
-/// Those who do deeds, and whether they did.
+/// Those who act, and whether they did.
 #[derive(Clone)]
-pub(super) struct Hands {
+pub(super) struct Actors {
     function: Function,
     postgres: Postgres,
     secrets: SecretsManager,
@@ -28,8 +28,8 @@ pub(super) struct Hands {
 
 impl Scene {
     /// Those who act in the rotation of a version.
-    pub(super) fn hands(&self, token: &str) -> Hands {
-        Hands {
+    pub(super) fn actors(&self, token: &str) -> Actors {
+        Actors {
             function: self.world.function.clone(),
             postgres: self.world.postgres.clone(),
             secrets: self.world.secrets.clone(),
@@ -45,7 +45,7 @@ impl Scene {
     }
 }
 
-impl Hands {
+impl Actors {
     /// Whether the function was killed.
     pub(super) fn killed(&self) -> bool {
         self.killed.load(Ordering::SeqCst)
@@ -74,26 +74,26 @@ impl Hands {
         self
     }
 
-    /// Does a deed now.
-    pub(super) async fn does(&self, deed: Deed) {
-        match deed {
-            Deed::Kill => {
+    /// Acts now.
+    pub(super) async fn perform(&self, act: Act) {
+        match act {
+            Act::Kill => {
                 self.killed.store(true, Ordering::SeqCst);
                 self.function.kill().await;
             }
-            Deed::Restart => self.postgres.restart().await.unwrap(),
-            Deed::Crash => {
+            Act::Restart => self.postgres.restart().await.unwrap(),
+            Act::Crash => {
                 self.postgres.crash().await.unwrap();
                 self.postgres.start_again().await.unwrap();
             }
             // A server that is away has no sessions.
-            Deed::EndSessions => drop(self.postgres.admin(END_SESSIONS).await),
-            Deed::Overtake => unreachable!("takes more than hands"),
-            Deed::Garble => self.replaces_change(None).await,
-            Deed::Undo => self.replaces_change(self.before.as_deref()).await,
-            Deed::Cancel => self.interfered_if(self.cancels().await),
-            Deed::WritePending => self.interfered_if(self.writes_pending().await),
-            Deed::ChangeByHand => {
+            Act::EndSessions => drop(self.postgres.admin(END_SESSIONS).await),
+            Act::Overtake => unreachable!("takes more than actors"),
+            Act::Garble => self.replaces_change(None).await,
+            Act::Undo => self.replaces_change(self.before.as_deref()).await,
+            Act::Cancel => self.interfered_if(self.cancels().await),
+            Act::WritePending => self.interfered_if(self.writes_pending().await),
+            Act::ChangeByHand => {
                 let changed = self.changes_by_hand().await;
                 self.interfered_if(changed);
                 self.replaced.fetch_or(changed, Ordering::SeqCst);
@@ -135,7 +135,7 @@ impl Hands {
         let role = value["username"].as_str().unwrap().to_owned();
         let password = testbed::unique("by-hand");
         value["password"] = password.clone().into();
-        // Whoever holds the lock may be waiting for this deed.
+        // Whoever holds the lock may be waiting for this act.
         let verifier = Verifier::Scram.of(&role, &password);
         let change =
             format!("SET lock_timeout = '1s'; ALTER ROLE \"{role}\" PASSWORD '{verifier}'");
@@ -163,7 +163,8 @@ impl Hands {
         let next = self.roles.iter().find(|one| *one != role);
         value["username"] = next.map_or(role, String::as_str).into();
         value["password"] = testbed::unique("by-hand").into();
-        let (version, value) = (Some(self.token.as_str()), value.to_string());
+        let version = Some(self.token.as_str());
+        let value = value.to_string();
         let put = self
             .secrets
             .put_value(&self.secret, version, &["AWSPENDING"], &value);

@@ -3,7 +3,7 @@
 use testbed::{DbFault, Invocation};
 
 use super::invariants::{Broken, Invariant, holds};
-use super::schedule::{Condition, Deed, Fault, Mishap};
+use super::schedule::{Act, Condition, Fault, MessageFault};
 use super::service::Service;
 
 impl Service<'_> {
@@ -30,32 +30,32 @@ fn culprits(fault: &Fault) -> &'static [&'static str] {
     match fault {
         // What was true a moment ago is asked again (C59), unless it stays.
         Fault::Message {
-            mishap: Mishap::Stale,
+            fault: MessageFault::Stale,
             lasting: false,
             ..
         } => &[],
-        Fault::Message { mishap, .. } => of_message(*mishap),
+        Fault::Message { fault, .. } => of_message(*fault),
         Fault::Connection { fault, .. } => of_connection(*fault),
-        Fault::Meanwhile(_, deed) => of_deed(*deed),
+        Fault::Meanwhile(_, act) => of_act(*act),
         Fault::Throughout(condition) => of_condition(*condition),
         Fault::Deadline(_) => &["DeadlineExceeded"],
     }
 }
 
-fn of_message(mishap: Mishap) -> &'static [&'static str] {
-    match mishap {
-        Mishap::AnswerLost | Mishap::Lost => &["SecretsManagerUnreachable"],
-        Mishap::AnswerCutShort
-        | Mishap::AnswerMalformed
-        | Mishap::Failed500
-        | Mishap::Failed503
-        | Mishap::InternalServiceError
-        | Mishap::Throttled => &["AwsCallFailed"],
-        Mishap::Delayed => &[],
+fn of_message(fault: MessageFault) -> &'static [&'static str] {
+    match fault {
+        MessageFault::AnswerLost | MessageFault::Lost => &["SecretsManagerUnreachable"],
+        MessageFault::AnswerCutShort
+        | MessageFault::AnswerMalformed
+        | MessageFault::Failed500
+        | MessageFault::Failed503
+        | MessageFault::InternalServiceError
+        | MessageFault::Throttled => &["AwsCallFailed"],
+        MessageFault::Delayed => &[],
         // A moment ago the version may not have been staged, or had no value.
-        Mishap::Stale => &["AwsCallFailed", "SecretMalformed", "VersionNotStaged"],
+        MessageFault::Stale => &["AwsCallFailed", "SecretMalformed", "VersionNotStaged"],
         // Silence of a second and more is what an unreachable service has to say.
-        Mishap::Stalled => &["DeadlineExceeded", "SecretsManagerUnreachable"],
+        MessageFault::Stalled => &["DeadlineExceeded", "SecretsManagerUnreachable"],
     }
 }
 
@@ -71,20 +71,20 @@ fn of_connection(fault: DbFault) -> &'static [&'static str] {
     }
 }
 
-fn of_deed(deed: Deed) -> &'static [&'static str] {
-    match deed {
+fn of_act(act: Act) -> &'static [&'static str] {
+    match act {
         // In the middle of a handshake TLS fails; and a server may take longer to come back than a session to start.
-        Deed::Restart | Deed::Crash => &[
+        Act::Restart | Act::Crash => &[
             "ConnectionLost",
             "DatabaseNotReady",
             "DatabaseUnreachable",
             "DeadlineExceeded",
             "TlsFailed",
         ],
-        Deed::Garble | Deed::Undo => &["PasswordNotAccepted"],
-        Deed::EndSessions => &["ConnectionLost", "DatabaseNotReady"],
+        Act::Garble | Act::Undo => &["PasswordNotAccepted"],
+        Act::EndSessions => &["ConnectionLost", "DatabaseNotReady"],
         // Who is killed blames nobody, and operators are dealt with elsewhere.
-        Deed::Kill | Deed::Cancel | Deed::WritePending | Deed::ChangeByHand | Deed::Overtake => &[],
+        Act::Kill | Act::Cancel | Act::WritePending | Act::ChangeByHand | Act::Overtake => &[],
     }
 }
 

@@ -6,7 +6,7 @@ use testbed::world::STEPS;
 
 use super::call::{FINISH, SET};
 use super::scene::Scene;
-use super::schedule::{Deed, Users};
+use super::schedule::{Act, Users};
 
 /// A message to Secrets Manager: its name, and the how-many-eth of that name it is in its step.
 pub(super) type Message = (String, usize);
@@ -61,7 +61,7 @@ async fn explore_search(scene: &mut Scene) -> Boundaries {
         if search.turns.len() > 2 {
             return search;
         }
-        scene.hands(&token).does(Deed::Cancel).await;
+        scene.actors(&token).perform(Act::Cancel).await;
     }
     panic!("the password was known")
 }

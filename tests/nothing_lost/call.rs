@@ -30,7 +30,7 @@ impl Service<'_> {
     async fn arm(&mut self, faults: &[Fault], step: usize, token: &str) -> Armed {
         let is_under_way = self.rotation.as_ref().is_some_and(|(of, _)| of == token);
         if step == SET && is_under_way {
-            self.told.insert(token.to_owned());
+            self.maybe_set.insert(token.to_owned());
         }
         self.unharmed &= faults.is_empty();
         if step == FINISH && !faults.is_empty() {
@@ -66,11 +66,11 @@ impl Service<'_> {
         };
         self.trace
             .push(format!("{}{faults_of}: {how}", STEPS[step]));
-        let hands = armed.hands.clone();
+        let actors = armed.actors.clone();
         let estranged = armed.estranged;
         let overtaker = armed.overtaker.take();
         self.scene.disarm(armed).await?;
-        self.note(&hands);
+        self.note(&actors);
         if let Some(overtaker) = overtaker {
             self.overtaken(overtaker);
         }
@@ -79,8 +79,8 @@ impl Service<'_> {
             token,
             invocation,
             faults,
-            killed: hands.killed(),
-            interfered: hands.interfered(),
+            killed: actors.killed(),
+            interfered: actors.interfered(),
             estranged,
         };
         if self.is_excused(&ended) {
@@ -96,10 +96,10 @@ impl Service<'_> {
         self.versions.push(version.clone());
         self.begun.push(version.clone());
         if done >= SET {
-            self.told.insert(version.clone());
+            self.maybe_set.insert(version.clone());
         }
         if done == STEPS.len() {
-            self.told.clear();
+            self.maybe_set.clear();
         }
         self.rotation = (done < STEPS.len()).then_some((version, done));
     }

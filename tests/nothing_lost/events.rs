@@ -7,7 +7,7 @@ use super::call::{FINISH, TEST};
 use super::faults::{Armed, HASTE, PATIENCE};
 use super::invariants::{Broken, Invariant, holds};
 use super::scene::Scene;
-use super::schedule::{Deed, Event, Fault};
+use super::schedule::{Act, Event, Fault};
 use super::service::Service;
 
 impl Service<'_> {
@@ -25,14 +25,14 @@ impl Service<'_> {
             Event::Anew { label_stays } => {
                 self.trace.push(format!("{event:?}"));
                 if !label_stays {
-                    self.operate(Deed::Cancel).await;
+                    self.operate(Act::Cancel).await;
                 }
                 self.begin().await;
                 Ok(())
             }
-            Event::Operator(deed) => {
+            Event::Operator(act) => {
                 self.trace.push(format!("{event:?}"));
-                self.operate(*deed).await;
+                self.operate(*act).await;
                 Ok(())
             }
         }
@@ -43,7 +43,7 @@ impl Service<'_> {
         let (token, step) = self.due().await;
         // The process that would overtake it has the other of the two.
         let mut faults = faults.to_vec();
-        faults.retain(|fault| !matches!(fault, Fault::Meanwhile(_, Deed::Overtake)));
+        faults.retain(|fault| !matches!(fault, Fault::Meanwhile(_, Act::Overtake)));
         let faults = faults.as_slice();
         let event = self.scene.world.event(STEPS[step], &token);
         let twin = async |scene: &Scene, deadline| {
@@ -52,7 +52,7 @@ impl Service<'_> {
         };
         let (invocation, armed, twin) =
             self.accompanied(faults, step, &token, PATIENCE, twin).await;
-        let mut twin_armed = Armed::only(armed.hands.clone());
+        let mut twin_armed = Armed::only(armed.actors.clone());
         twin_armed.estranged = armed.estranged;
         self.ended(step, &token, &invocation, faults, armed, true)
             .await?;
@@ -141,10 +141,10 @@ impl Service<'_> {
         };
         let before = self.state().await;
         let (invocation, armed) = self.under(faults, step, &token, HASTE).await;
-        let hands = armed.hands.clone();
+        let actors = armed.actors.clone();
         self.ended(step, &token, &invocation, faults, armed, false)
             .await?;
-        let unchanged = hands.interfered() || self.state().await == before;
+        let unchanged = actors.interfered() || self.state().await == before;
         holds(unchanged, Invariant::I5, || {
             format!("a late {} changed something", STEPS[step])
         })

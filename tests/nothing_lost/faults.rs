@@ -6,39 +6,39 @@ use testbed::{DbFault, Fault as ApiFault};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::acts::Actors;
 use super::boundaries::Message;
 use super::conditions::Undo;
-use super::deeds::Hands;
 use super::invariants::Broken;
 use super::overtake::Overtaker;
 use super::scene::Scene;
-use super::schedule::{Condition, Deed, Fault, Mishap, Moment};
+use super::schedule::{Act, Condition, Fault, MessageFault, Moment};
 
 /// What holds while one call is under way.
 pub(super) struct Armed {
-    pub(super) hands: Hands,
+    pub(super) actors: Actors,
     /// What is done so long after the call.
-    pub(super) timed: Option<(Duration, Deed)>,
+    pub(super) timed: Option<(Duration, Act)>,
     pub(super) deadline: Duration,
     pub(super) estranged: bool,
     /// The rotation that began meanwhile.
     pub(super) overtaker: Option<Overtaker>,
     conditions: Vec<(Condition, Undo)>,
-    /// Deeds that are due now, each with whom to tell when it is done.
-    orders: mpsc::UnboundedReceiver<(Deed, oneshot::Sender<()>)>,
+    /// Acts that are due now, each with whom to tell when it is done.
+    orders: mpsc::UnboundedReceiver<(Act, oneshot::Sender<()>)>,
     ordering: Orders,
 }
 
-type Orders = mpsc::UnboundedSender<(Deed, oneshot::Sender<()>)>;
+type Orders = mpsc::UnboundedSender<(Act, oneshot::Sender<()>)>;
 
 impl Armed {
     /// Nothing befalls this call but what others do meanwhile.
-    pub(super) fn only(hands: Hands) -> Self {
+    pub(super) fn only(actors: Actors) -> Self {
         let (ordering, orders) = mpsc::unbounded_channel();
         Self {
             ordering,
             orders,
-            hands,
+            actors,
             timed: None,
             deadline: PATIENCE,
             estranged: false,
@@ -59,14 +59,14 @@ impl Armed {
         tokio::pin!(due);
         loop {
             tokio::select! {
-                Some((deed, done)) = self.orders.recv() => {
-                    self.does(scene, deed).await;
+                Some((act, done)) = self.orders.recv() => {
+                    self.perform(scene, act).await;
                     // A connection that has gone meanwhile waits no more.
                     let _ = done.send(());
                 }
                 () = &mut due, if last.is_some() => {
-                    if let Some(deed) = last.take() {
-                        self.does(scene, deed).await;
+                    if let Some(act) = last.take() {
+                        self.perform(scene, act).await;
                     }
                 }
                 () = ended.notified() => return,
@@ -74,15 +74,15 @@ impl Armed {
         }
     }
 
-    async fn does(&mut self, scene: &Scene, deed: Deed) {
-        match deed {
+    async fn perform(&mut self, scene: &Scene, act: Act) {
+        match act {
             // Once is enough.
-            Deed::Overtake if self.overtaker.is_some() => {}
-            Deed::Overtake => {
-                self.hands.cancelled();
-                self.overtaker = Some(scene.overtake(&self.hands).await);
+            Act::Overtake if self.overtaker.is_some() => {}
+            Act::Overtake => {
+                self.actors.cancelled();
+                self.overtaker = Some(scene.overtake(&self.actors).await);
             }
-            _ => self.hands.does(deed).await,
+            _ => self.actors.perform(act).await,
         }
     }
 }
@@ -90,7 +90,7 @@ impl Armed {
 impl Scene {
     /// Puts faults into effect for a step whose messages are these.
     pub(super) async fn arm(&self, faults: &[Fault], messages: &[Message], token: &str) -> Armed {
-        let mut armed = Armed::only(self.hands(token).informed().await);
+        let mut armed = Armed::only(self.actors(token).informed().await);
         let is_away = |fault: &Fault| {
             matches!(
                 fault,
@@ -101,28 +101,28 @@ impl Scene {
         for fault in faults {
             match *fault {
                 // A server that is away already is neither stopped nor changed.
-                Fault::Meanwhile(_, Deed::Restart | Deed::Crash) if away.is_some() => {}
+                Fault::Meanwhile(_, Act::Restart | Act::Crash) if away.is_some() => {}
                 // Who holds the lock would be waited for in vain.
                 Fault::Throughout(Condition::Estranged | Condition::Locked)
                     if armed.is_locked() => {}
                 Fault::Throughout(_) if away.is_some_and(|away| !std::ptr::eq(away, fault)) => {}
                 Fault::Message {
                     nth,
-                    mishap,
+                    fault,
                     lasting,
                 } => {
                     let (name, at) = &messages[nth % messages.len()];
-                    if mishap == Mishap::Stale && name == "GetRandomPassword" {
+                    if fault == MessageFault::Stale && name == "GetRandomPassword" {
                         // It reads nothing; the same password again would be no password of this version's.
                         continue;
                     }
-                    if mishap == Mishap::Stalled {
+                    if fault == MessageFault::Stalled {
                         armed.deadline = armed.deadline.min(HASTE);
                     }
                     if lasting {
-                        self.world.api.answer(name, *at.., mishap.fault());
+                        self.world.api.answer(name, *at.., fault.fault());
                     } else {
-                        self.world.api.answer(name, *at, mishap.fault());
+                        self.world.api.answer(name, *at, fault.fault());
                     }
                 }
                 Fault::Connection { nth, fault } => {
@@ -131,15 +131,15 @@ impl Scene {
                     }
                     self.world.db.connection(nth, fault);
                 }
-                Fault::Meanwhile(Moment::After(millis), deed) => {
-                    armed.timed = Some((Duration::from_millis(millis), deed));
+                Fault::Meanwhile(Moment::After(millis), act) => {
+                    armed.timed = Some((Duration::from_millis(millis), act));
                 }
-                Fault::Meanwhile(moment, deed) => {
-                    if matches!((moment, deed), (Moment::BeforeTurn(..), Deed::Overtake)) {
+                Fault::Meanwhile(moment, act) => {
+                    if matches!((moment, act), (Moment::BeforeTurn(..), Act::Overtake)) {
                         // What is held longer than the call lives must not arrive any more.
                         armed.deadline = armed.deadline.min(HASTE);
                     }
-                    self.watch(&armed.ordering, moment, deed, messages);
+                    self.watch(&armed.ordering, moment, act, messages);
                 }
                 Fault::Throughout(condition) => {
                     armed.estranged |= condition == Condition::Estranged;
@@ -168,43 +168,44 @@ impl Scene {
         Ok(())
     }
 
-    fn watch(&self, orders: &Orders, moment: Moment, deed: Deed, messages: &[Message]) {
-        let (api, db) = (&self.world.api, &self.world.db);
+    fn watch(&self, orders: &Orders, moment: Moment, act: Act, messages: &[Message]) {
+        let api = &self.world.api;
+        let db = &self.world.db;
         let orders = orders.clone();
         let message = |nth: usize| &messages[nth % messages.len()];
         match moment {
             Moment::BeforeMessage(nth) => {
                 let (name, at) = message(nth);
-                if deed == Deed::Kill {
+                if act == Act::Kill {
                     api.answer(name, *at, ApiFault::DropBefore);
                 }
-                api.before(name, *at, move |_| order(orders.clone(), deed));
+                api.before(name, *at, move |_| order(orders.clone(), act));
             }
             Moment::AfterMessage(nth) => {
                 let (name, at) = message(nth);
-                api.after(name, *at, move |_| order(orders.clone(), deed));
+                api.after(name, *at, move |_| order(orders.clone(), act));
             }
             Moment::BeforeTurn(nth, turn) => {
-                if deed == Deed::Kill {
+                if act == Act::Kill {
                     db.connection(nth, DbFault::LoseTurn(turn));
                 }
-                db.before(nth, turn, order(orders, deed));
+                db.before(nth, turn, order(orders, act));
             }
-            Moment::AfterTurn(nth, turn) => db.after(nth, turn, order(orders, deed)),
+            Moment::AfterTurn(nth, turn) => db.after(nth, turn, order(orders, act)),
             Moment::After(_) => unreachable!("done by whoever calls"),
         }
     }
 }
 
-/// What a message or a turn does: it orders a deed, and waits until that is done.
-async fn order(orders: Orders, deed: Deed) {
+/// What a message or a turn does: it orders an act, and waits until it is done.
+async fn order(orders: Orders, act: Act) {
     let (done, heard) = oneshot::channel();
-    if orders.send((deed, done)).is_ok() {
+    if orders.send((act, done)).is_ok() {
         let _ = heard.await;
     }
 }
 
-impl Mishap {
+impl MessageFault {
     fn fault(self) -> ApiFault {
         match self {
             Self::AnswerCutShort => ApiFault::TruncatedBody,

@@ -34,7 +34,8 @@ pub(super) struct Broken {
 
 impl Broken {
     pub(super) fn new(invariant: Invariant, what: impl Into<String>) -> Self {
-        let (what, trace) = (what.into(), Vec::new());
+        let what = what.into();
+        let trace = Vec::new();
         Self {
             invariant,
             what,
@@ -77,7 +78,7 @@ impl Service<'_> {
         if self.former.insert(current) {
             // Of what was to become current before, nobody may tell the database any more.
             let under_way = self.rotation.as_ref().map(|(token, _)| token);
-            self.told.retain(|version| Some(version) == under_way);
+            self.maybe_set.retain(|version| Some(version) == under_way);
         }
         Ok(())
     }
@@ -85,7 +86,8 @@ impl Service<'_> {
     /// At the end of a schedule.
     pub(super) async fn check_all(&mut self) -> Result<(), Broken> {
         let scene = &self.scene;
-        let (role, superuser) = (&scene.world.role, &scene.superuser_role);
+        let role = &scene.world.role;
+        let superuser = &scene.superuser_role;
         for statement in scene.world.postgres.foreign_statements(scene.world.began) {
             let neighbours = statement.role == scene.neighbour.role;
             let allowed = neighbours || statements::is_allowed(&statement, role, superuser);
@@ -100,7 +102,8 @@ impl Service<'_> {
         let mut sessions = scene.world.postgres.visitors(scene.world.began);
         sessions.retain(|session| session.application_name == "db-rotation");
         let over_tls = sessions.iter().filter(|session| session.tls.is_some());
-        let (over_tls, all) = (over_tls.count(), sessions.len());
+        let over_tls = over_tls.count();
+        let all = sessions.len();
         // The last rotation had some.
         holds(all > 0 && over_tls == all, Invariant::I6, || {
             format!("{over_tls} of {all} sessions were over TLS")
@@ -139,7 +142,8 @@ impl Service<'_> {
                 .map(|(version, _)| version.clone())
                 .collect::<Vec<_>>()
         };
-        let (current, previous) = (with("AWSCURRENT"), with("AWSPREVIOUS"));
+        let current = with("AWSCURRENT");
+        let previous = with("AWSPREVIOUS");
         let sound = current.len() == 1
             && previous.len() <= 1
             && with("AWSPENDING").len() <= 1
@@ -200,7 +204,7 @@ impl Service<'_> {
         })?;
         for version in self.versions.clone().iter().rev() {
             if self.logs_in(version).await {
-                let between = self.told.contains(version) && !self.former.contains(version)
+                let between = self.maybe_set.contains(version) && !self.former.contains(version)
                     || self.unseen.contains(current);
                 return holds(between, Invariant::I2, || {
                     "AWSCURRENT does not log in, and no change is under way".to_owned()

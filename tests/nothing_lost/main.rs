@@ -14,11 +14,11 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod acts;
 mod blame;
 mod boundaries;
 mod call;
 mod conditions;
-mod deeds;
 mod defects;
 mod events;
 mod faults;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use testbed::world::STEPS;
 use tokio::time::sleep;
 
+use super::acts::Actors;
 use super::call::SET;
-use super::deeds::Hands;
 use super::faults::{HASTE, PATIENCE};
 use super::scene::Scene;
-use super::schedule::Deed;
+use super::schedule::Act;
 
 /// A rotation that began meanwhile.
 pub(super) struct Overtaker {
@@ -20,9 +20,9 @@ pub(super) struct Overtaker {
 
 impl Scene {
     /// An operator cancels the rotation, and another process plays a whole new one.
-    pub(super) async fn overtake(&self, hands: &Hands) -> Overtaker {
+    pub(super) async fn overtake(&self, actors: &Actors) -> Overtaker {
         let world = &self.world;
-        hands.does(Deed::Cancel).await;
+        actors.perform(Act::Cancel).await;
         let version = world.begin().await.unwrap();
         for (done, step) in STEPS.iter().enumerate() {
             let event = world.event(step, &version);

@@ -73,7 +73,8 @@ impl Report {
     pub(super) fn progress(&self) {
         if self.schedules.is_multiple_of(100) {
             let took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-            let (schedules, violations) = (self.schedules, self.violations.len());
+            let schedules = self.schedules;
+            let violations = self.violations.len();
             println!(
                 "{schedules} schedules, {violations} violations, {} s",
                 took.as_secs()
@@ -92,9 +93,11 @@ impl Report {
             *self.events.entry(kind(event)).or_default() += 1;
             for fault in event.faults() {
                 let kind = match fault {
-                    Fault::Message { mishap, .. } => format!("message: {}", kind(mishap)),
+                    Fault::Message { fault, .. } => format!("message: {}", kind(fault)),
                     Fault::Connection { fault, .. } => format!("connection: {}", kind(fault)),
-                    Fault::Meanwhile(_, deed) => format!("meanwhile: {}", kind(deed)),
+                    Fault::Meanwhile(_, act) => {
+                        format!("meanwhile: {}", kind(act))
+                    }
                     Fault::Throughout(condition) => format!("throughout: {}", kind(condition)),
                     Fault::Deadline(_) => "deadline".to_owned(),
                 };
@@ -132,7 +135,9 @@ impl fmt::Display for Report {
         if let Some(seed) = self.seed {
             writeln!(f, "seed {seed}")?;
         }
-        let (schedules, calls, took) = (self.schedules, self.calls, self.took.as_secs());
+        let schedules = self.schedules;
+        let calls = self.calls;
+        let took = self.took.as_secs();
         writeln!(
             f,
             "{schedules} schedules, {events} events, {calls} calls, {faults} faults, {took} s"

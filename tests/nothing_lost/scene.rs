@@ -33,7 +33,8 @@ impl Scene {
             start_world(program, &cluster),
             start_world(program, &cluster)
         );
-        let (superuser_role, password) = (unique("rotator"), unique("rotator-password"));
+        let superuser_role = unique("rotator");
+        let password = unique("rotator-password");
         cluster
             .create_role(&superuser_role, &password)
             .await
@@ -46,7 +47,8 @@ impl Scene {
             "engine": "postgres", "host": cluster.host(), "port": world.db.port(),
             "username": superuser_role, "password": password,
         });
-        let (name, value) = (unique("superuser"), value.to_string());
+        let name = unique("superuser");
+        let value = value.to_string();
         let superuser = secrets.create_secret(&name, &value).await.unwrap();
         Self {
             world,

@@ -41,7 +41,7 @@ pub(super) enum Event {
     /// The service gives the rotation up and begins another.
     Anew { label_stays: bool },
     /// An operator, between two calls.
-    Operator(Deed),
+    Operator(Act),
 }
 
 /// What befalls a call.
@@ -50,13 +50,13 @@ pub(super) enum Fault {
     /// A message to Secrets Manager, by its place among the step's in alphabetical order; with `lasting` each like it from then on.
     Message {
         nth: usize,
-        mishap: Mishap,
+        fault: MessageFault,
         lasting: bool,
     },
     /// A connection to the database.
     Connection { nth: usize, fault: DbFault },
     /// Somebody does something meanwhile.
-    Meanwhile(Moment, Deed),
+    Meanwhile(Moment, Act),
     /// It is so before the call, and until it has ended.
     Throughout(Condition),
     /// The invocation's time, in milliseconds.
@@ -65,7 +65,7 @@ pub(super) enum Fault {
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mishap {
+pub(super) enum MessageFault {
     AnswerCutShort,
     AnswerLost,
     AnswerMalformed,
@@ -96,7 +96,7 @@ pub(super) enum Moment {
 
 /// What somebody does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(super) enum Act {
     /// The function is killed.
     Kill,
     /// The server is restarted as by an operator.
@@ -139,18 +139,18 @@ pub(super) enum Condition {
     Stranger,
 }
 
-pub(super) const MISHAPS: [Mishap; 11] = [
-    Mishap::AnswerCutShort,
-    Mishap::AnswerLost,
-    Mishap::AnswerMalformed,
-    Mishap::Delayed,
-    Mishap::Failed500,
-    Mishap::Failed503,
-    Mishap::InternalServiceError,
-    Mishap::Lost,
-    Mishap::Stale,
-    Mishap::Stalled,
-    Mishap::Throttled,
+pub(super) const MESSAGE_FAULTS: [MessageFault; 11] = [
+    MessageFault::AnswerCutShort,
+    MessageFault::AnswerLost,
+    MessageFault::AnswerMalformed,
+    MessageFault::Delayed,
+    MessageFault::Failed500,
+    MessageFault::Failed503,
+    MessageFault::InternalServiceError,
+    MessageFault::Lost,
+    MessageFault::Stale,
+    MessageFault::Stalled,
+    MessageFault::Throttled,
 ];
 
 pub(super) const CONDITIONS: [Condition; 9] = [
@@ -166,10 +166,10 @@ pub(super) const CONDITIONS: [Condition; 9] = [
 ];
 
 /// What an operator does.
-pub(super) const OPERATORS: [Deed; 3] = [Deed::Cancel, Deed::WritePending, Deed::ChangeByHand];
+pub(super) const OPERATORS: [Act; 3] = [Act::Cancel, Act::WritePending, Act::ChangeByHand];
 
 /// What befalls the function or the server.
-const ACCIDENTS: [Deed; 4] = [Deed::Kill, Deed::Restart, Deed::Crash, Deed::EndSessions];
+const ACCIDENTS: [Act; 4] = [Act::Kill, Act::Restart, Act::Crash, Act::EndSessions];
 
 /// Any schedule; it shrinks to fewer events with fewer and earlier faults.
 pub(super) fn schedules() -> impl Strategy<Value = Schedule> {
@@ -194,26 +194,26 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..4_usize, faults(1)).prop_map(|(step, faults)| Event::Late(step, faults)),
         2 => any::<bool>().prop_map(|label_stays| Event::Anew { label_stays }),
         1 => prop::sample::select(&OPERATORS[..]).prop_map(Event::Operator),
-        1 => (4..9_usize).prop_map(|turn| Event::At(SET, vec![Fault::Meanwhile(Moment::AfterTurn(1, turn), Deed::Garble)])),
+        1 => (4..9_usize).prop_map(|turn| Event::At(SET, vec![Fault::Meanwhile(Moment::AfterTurn(1, turn), Act::Garble)])),
     ]
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
     let message = (
         0..8_usize,
-        prop::sample::select(&MISHAPS[..]),
+        prop::sample::select(&MESSAGE_FAULTS[..]),
         any::<bool>(),
     );
-    let deed = prop_oneof![
-        4 => Just(Deed::Kill),
+    let act = prop_oneof![
+        4 => Just(Act::Kill),
         1 => prop::sample::select(&ACCIDENTS[..]),
         1 => prop::sample::select(&OPERATORS[..]),
     ];
-    let overtaken = |moment| Fault::Meanwhile(moment, Deed::Overtake);
+    let overtaken = |moment| Fault::Meanwhile(moment, Act::Overtake);
     prop_oneof![
-        5 => message.prop_map(|(nth, mishap, lasting)| Fault::Message { nth, mishap, lasting }),
+        5 => message.prop_map(|(nth, fault, lasting)| Fault::Message { nth, fault, lasting }),
         4 => (1..=2_usize, connection()).prop_map(|(nth, fault)| Fault::Connection { nth, fault }),
-        6 => (moment(), deed).prop_map(|(moment, deed)| Fault::Meanwhile(moment, deed)),
+        6 => (moment(), act).prop_map(|(moment, act)| Fault::Meanwhile(moment, act)),
         1 => message_moment().prop_map(overtaken),
         1 => prop::sample::select(&CONDITIONS[..]).prop_map(Fault::Throughout),
         1 => (1000..3000_u64).prop_map(Fault::Deadline),

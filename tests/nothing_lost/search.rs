@@ -97,8 +97,10 @@ async fn play_all(
     let noted = Rc::new(RefCell::new(Report::begin(seed)));
     let here = LocalSet::new();
     let worker = |_| {
-        let (jobs, noted) = (Rc::clone(&jobs), Rc::clone(&noted));
-        let (program, map) = (program.to_owned(), Rc::clone(map));
+        let jobs = Rc::clone(&jobs);
+        let noted = Rc::clone(&noted);
+        let program = program.to_owned();
+        let map = Rc::clone(map);
         here.spawn_local(work(program, map, jobs, noted, enough))
     };
     let scenes = if seed.is_some() { COMPUTING } else { WAITING };
@@ -108,7 +110,8 @@ async fn play_all(
         let ended = worker.await;
         ended.unwrap_or_else(|panic| panic!("schedules were left unplayed: {panic}"));
     }
-    let (left, found) = (jobs.borrow().len(), noted.borrow().violations.len());
+    let left = jobs.borrow().len();
+    let found = noted.borrow().violations.len();
     assert!(left == 0 || found >= enough, "{left} schedules unplayed");
     let mut report = noted.take();
     report.end();
@@ -159,7 +162,8 @@ async fn play(
     map: &Rc<Map>,
     schedule: &Schedule,
 ) -> (Result<usize, Broken>, Option<Scene>) {
-    let (map, schedule) = (Rc::clone(map), schedule.clone());
+    let map = Rc::clone(map);
+    let schedule = schedule.clone();
     let playing = spawn_local(async move {
         let played = timeout(LONGEST, Service::play(&mut scene, &map, &schedule)).await;
         let stuck = |_| Err(Broken::new(Invariant::I3, "it does not come to an end"));

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use testbed::Invocation;
 use testbed::world::STEPS;
 
+use super::acts::Actors;
 use super::boundaries::Map;
-use super::deeds::Hands;
 use super::faults::PATIENCE;
 use super::invariants::{Broken, Invariant, holds};
 use super::scene::Scene;
-use super::schedule::{Deed, Fault, Schedule, Users};
+use super::schedule::{Act, Fault, Schedule, Users};
 
 /// One secret's rotations, and what is known of them.
 pub(super) struct Service<'a> {
@@ -31,7 +31,7 @@ pub(super) struct Service<'a> {
     /// Every version, in the order of making.
     pub(super) versions: Vec<String>,
     /// Those of which the database may have been told.
-    pub(super) told: BTreeSet<String>,
+    pub(super) maybe_set: BTreeSet<String>,
     /// Those that were current once.
     pub(super) former: BTreeSet<String>,
     /// Role and password of each version that has a value: none ever changes.
@@ -67,7 +67,7 @@ impl<'a> Service<'a> {
             unseen: BTreeSet::new(),
             begun: Vec::new(),
             versions: Vec::new(),
-            told: BTreeSet::new(),
+            maybe_set: BTreeSet::new(),
             former: BTreeSet::new(),
             values: BTreeMap::new(),
             logins: BTreeMap::new(),
@@ -120,7 +120,8 @@ impl<'a> Service<'a> {
 
     /// The steps up to one, or all of them, with at most two retries; in one fresh rotation where an operator was at work.
     pub(super) async fn go_on_until(&mut self, step: Option<usize>) -> Result<(), Broken> {
-        let (mut retries, mut is_fresh) = (2, false);
+        let mut retries = 2;
+        let mut is_fresh = false;
         loop {
             let at = self.rotation.as_ref().map(|(_, step)| *step);
             if at == step || (at, step) == (None, Some(0)) {
@@ -142,7 +143,7 @@ impl<'a> Service<'a> {
                 format!("{} does not get through: {failed:?}", STEPS[before.1])
             })?;
             is_fresh = true;
-            self.operate(Deed::Cancel).await;
+            self.operate(Act::Cancel).await;
             self.begin().await;
         }
     }
@@ -169,22 +170,22 @@ impl<'a> Service<'a> {
         self.replaced = false;
     }
 
-    pub(super) async fn operate(&mut self, deed: Deed) {
+    pub(super) async fn operate(&mut self, act: Act) {
         let token = self
             .rotation
             .as_ref()
             .map_or("", |(token, _)| token)
             .to_owned();
-        let hands = self.scene.hands(&token);
-        hands.does(deed).await;
-        self.note(&hands);
+        let actors = self.scene.actors(&token);
+        actors.perform(act).await;
+        self.note(&actors);
     }
 
     /// Notes what operators did in this rotation.
-    pub(super) fn note(&mut self, hands: &Hands) {
-        self.unharmed &= !hands.interfered();
-        self.interfered |= hands.interfered();
-        self.replaced |= hands.replaced();
+    pub(super) fn note(&mut self, actors: &Actors) {
+        self.unharmed &= !actors.interfered();
+        self.interfered |= actors.interfered();
+        self.replaced |= actors.replaced();
     }
 
     /// What the service makes of an answer: after a success the next step is due.

@@ -25,10 +25,10 @@ pub(super) fn shape(sql: &str, role: &str) -> String {
     shape += rest;
     let lines = shape
         .lines()
-        .map(|line| line.split_once("--").map_or(line, |(told, _)| told));
-    let told = lines.collect::<Vec<_>>().join("\n");
+        .map(|line| line.split_once("--").map_or(line, |(text, _)| text));
+    let text = lines.collect::<Vec<_>>().join("\n");
     let mut parts: Vec<&str> = Vec::new();
-    for part in told.split('\'') {
+    for part in text.split('\'') {
         let is_secret = parts
             .last()
             .is_some_and(|before| before.ends_with("PASSWORD "));

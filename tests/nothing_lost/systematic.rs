@@ -6,7 +6,9 @@ use testbed::world::STEPS;
 
 use super::boundaries::{Boundaries, Map, Message};
 use super::call::{FINISH, SET, TEST};
-use super::schedule::{CONDITIONS, Deed, Event, Fault, MISHAPS, Mishap, Moment, Schedule, Users};
+use super::schedule::{
+    Act, CONDITIONS, Event, Fault, MESSAGE_FAULTS, MessageFault, Moment, Schedule, Users,
+};
 
 /// All of them, in schedules of a few rotations; in each rotation every step has its next fault.
 pub(super) fn schedules(map: &Map) -> Vec<Schedule> {
@@ -51,7 +53,10 @@ fn assert_struck(of: &Boundaries, all: &[Message], faults: &[&Fault]) {
         let is_there =
             |fault: &&&Fault| matches!(fault, Fault::Message { nth, .. } if *nth == message);
         let count = faults.iter().filter(is_there).count();
-        assert!(count >= MISHAPS.len(), "{message} of {of:?}: {count}");
+        assert!(
+            count >= MESSAGE_FAULTS.len(),
+            "{message} of {of:?}: {count}"
+        );
     }
     for (connection, turns) in (1..).zip(&of.turns) {
         for turn in 1..=*turns {
@@ -116,9 +121,7 @@ fn searches(map: &Map) -> Vec<Schedule> {
     // What befalls the server, or comes after a turn, is another story only for the connection that finds the password.
     let found = map.search.turns.len() - 1;
     let is_told_elsewhere = |fault: &Fault| match fault {
-        Fault::Meanwhile(Moment::BeforeTurn(nth, _), deed) => {
-            *nth < found && SERVERS.contains(deed)
-        }
+        Fault::Meanwhile(Moment::BeforeTurn(nth, _), act) => *nth < found && SERVERS.contains(act),
         Fault::Meanwhile(Moment::AfterTurn(nth, _), _) => *nth < found,
         _ => false,
     };
@@ -183,7 +186,7 @@ fn overtaken(users: Users, map: &Map) -> Vec<Schedule> {
         let turns = connections
             .flat_map(|(nth, turns)| (1..=*turns).map(move |turn| Moment::BeforeTurn(nth, turn)));
         let moments = messages.chain(turns);
-        let faults = moments.map(|moment| Fault::Meanwhile(moment, Deed::Overtake));
+        let faults = moments.map(|moment| Fault::Meanwhile(moment, Act::Overtake));
         events.extend(faults.map(|fault| Event::At(step, vec![fault])));
     }
     let schedule = |events: &[Event]| Schedule {
@@ -200,10 +203,10 @@ fn overtaken(users: Users, map: &Map) -> Vec<Schedule> {
 fn refused(map: &Map) -> Schedule {
     let turns = map.steps[&(Users::Single, SET)].turns[0];
     let event = |turn| {
-        let after = |deed| Fault::Meanwhile(Moment::AfterTurn(1, turn), deed);
+        let after = |act| Fault::Meanwhile(Moment::AfterTurn(1, turn), act);
         [
-            Event::At(SET, vec![after(Deed::Garble)]),
-            Event::At(SET, vec![after(Deed::Undo), after(Deed::Overtake)]),
+            Event::At(SET, vec![after(Act::Garble)]),
+            Event::At(SET, vec![after(Act::Undo), after(Act::Overtake)]),
         ]
     };
     Schedule {
@@ -232,40 +235,47 @@ fn faults(of: &Boundaries, all: &[Message], step: usize) -> Vec<Fault> {
                 DbFault::StallAfter(turn),
             ];
             faults.extend(cut.map(|fault| Fault::Connection { nth, fault }));
-            // What comes after a turn comes before the next: each deed has its place in one of the two.
-            let (before, after) = (Moment::BeforeTurn(nth, turn), Moment::AfterTurn(nth, turn));
-            let deeds = [(before, Deed::Restart), (before, Deed::EndSessions)];
-            faults.extend(deeds.map(|(moment, deed)| Fault::Meanwhile(moment, deed)));
-            faults.extend([Deed::Kill, Deed::Crash].map(|deed| Fault::Meanwhile(after, deed)));
+            // What comes after a turn comes before the next: each act has its place in one of the two.
+            let before = Moment::BeforeTurn(nth, turn);
+            let after = Moment::AfterTurn(nth, turn);
+            let acts = [(before, Act::Restart), (before, Act::EndSessions)];
+            faults.extend(acts.map(|(moment, act)| Fault::Meanwhile(moment, act)));
+            faults.extend([Act::Kill, Act::Crash].map(|act| Fault::Meanwhile(after, act)));
             if CHANGES.contains(&step) {
-                let operators = [Deed::Cancel, Deed::ChangeByHand];
-                faults.extend(operators.map(|deed| Fault::Meanwhile(after, deed)));
+                let operators = [Act::Cancel, Act::ChangeByHand];
+                faults.extend(operators.map(|act| Fault::Meanwhile(after, act)));
             }
         }
     }
     for message in &of.messages {
         let nth = place(message, all);
-        for mishap in MISHAPS {
+        for fault in MESSAGE_FAULTS {
             let message = |lasting| Fault::Message {
                 nth,
-                mishap,
+                fault,
                 lasting,
             };
             faults.push(message(false));
             // What passes in the end, and what never ends, is the same at every try.
-            if ![Mishap::Delayed, Mishap::Stale, Mishap::Stalled].contains(&mishap) {
+            if ![
+                MessageFault::Delayed,
+                MessageFault::Stale,
+                MessageFault::Stalled,
+            ]
+            .contains(&fault)
+            {
                 faults.push(message(true));
             }
         }
         for moment in [Moment::BeforeMessage(nth), Moment::AfterMessage(nth)] {
             faults.extend(
-                [Deed::Kill, Deed::Cancel, Deed::ChangeByHand]
-                    .map(|deed| Fault::Meanwhile(moment, deed)),
+                [Act::Kill, Act::Cancel, Act::ChangeByHand]
+                    .map(|act| Fault::Meanwhile(moment, act)),
             );
         }
         faults.push(Fault::Meanwhile(
             Moment::BeforeMessage(nth),
-            Deed::WritePending,
+            Act::WritePending,
         ));
     }
     faults
@@ -278,7 +288,7 @@ fn place(message: &Message, all: &[Message]) -> usize {
 }
 
 /// What befalls the server.
-const SERVERS: [Deed; 3] = [Deed::Restart, Deed::Crash, Deed::EndSessions];
+const SERVERS: [Act; 3] = [Act::Restart, Act::Crash, Act::EndSessions];
 /// The steps that change something: what an operator does in their turns is another story each time.
 const CHANGES: [usize; 2] = [SET, FINISH];
 /// The change is made in one of so many turns before the last.

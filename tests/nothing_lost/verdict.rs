@@ -4,7 +4,7 @@ use testbed::world::STEPS;
 
 use super::call::{Ended, FINISH, SET, TEST};
 use super::invariants::{Broken, Invariant, holds};
-use super::schedule::{Fault, Mishap};
+use super::schedule::{Fault, MessageFault};
 use super::service::Service;
 
 impl Service<'_> {
@@ -133,11 +133,11 @@ impl Service<'_> {
 
 /// Whether a call is told what was true a moment ago.
 fn is_stale(fault: &Fault) -> bool {
-    let mishap = match fault {
-        Fault::Message { mishap, .. } => Some(*mishap),
+    let fault = match fault {
+        Fault::Message { fault, .. } => Some(*fault),
         _ => None,
     };
-    mishap == Some(Mishap::Stale)
+    fault == Some(MessageFault::Stale)
 }
 
 /// What finishSecret warns of.

@@ -15,7 +15,8 @@ async fn s25_one_function_rotates_three_secrets_by_two_strategies() -> TestResul
 
 /// Two rounds of rotations of three secrets by one process; its calls.
 pub(super) async fn rotated() -> TestResult<Vec<Value>> {
-    let (first, second) = (world().alternating().await?, world().start().await?);
+    let first = world().alternating().await?;
+    let second = world().start().await?;
     let third = world().alternating().await?;
     let worlds = [&first.world, &second, &third.world];
     let function = &first.world.function;

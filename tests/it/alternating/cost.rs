@@ -36,7 +36,8 @@ async fn c11_c61_connections_two_one_none_and_none_refused() -> TestResult {
 
 #[tokio::test]
 async fn c30_rds_is_asked_by_no_rotation_whose_secrets_name_one_host() -> TestResult {
-    let (single, it) = (world().start().await?, world().alternating().await?);
+    let single = world().start().await?;
+    let it = world().alternating().await?;
     for world in [single, it.world] {
         world.rotate().await?;
         let operations = world.api.operations();

@@ -10,7 +10,8 @@ use crate::world;
 
 /// A new rotation's setSecret must fail so, naming the superuser, and leave the pair as it was.
 async fn fails(it: &Alternating, name: &str) -> TestResult<String> {
-    let (token, clone) = (it.world.created().await?, it.clone_role());
+    let token = it.world.created().await?;
+    let clone = it.clone_role();
     let postgres = &it.world.postgres;
     let before = postgres.verifier(&clone).await?;
     let message = it.world.step("setSecret", &token).await.failed_with(name)?;
@@ -31,7 +32,8 @@ async fn c16_why_the_superuser_cannot_come_in_is_told_apart_from_a_wrong_passwor
         .postgres(&cluster)
         .alternating_by(Superuser::Maker)
         .await?;
-    let (superuser, original) = (&it.superuser_role, &it.world.role);
+    let superuser = &it.superuser_role;
+    let original = &it.world.role;
     let alter = format!("ALTER ROLE {superuser}");
     let connect = format!("CONNECT ON DATABASE {database}");
     for (cause, name, remedy) in [
@@ -136,7 +138,8 @@ async fn c42_another_rotation_of_the_pair_and_a_lock_on_the_clone_are_waited_for
 -> TestResult {
     let it = world().alternating().await?;
     it.world.rotate().await?;
-    let (original, clone) = (&it.world.role, it.clone_role());
+    let original = &it.world.role;
+    let clone = it.clone_role();
     let pair = format!(
         "SELECT pg_advisory_xact_lock(hashtextextended('db-rotation', hashtext('{original}')))"
     );

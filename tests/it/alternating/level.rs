@@ -7,7 +7,9 @@ use crate::world;
 #[tokio::test]
 async fn c26_the_clone_is_brought_level_at_every_rotation() -> TestResult {
     let it = world().alternating().await?;
-    let (original, clone, cluster) = (it.world.role.clone(), it.clone_role(), &it.world.postgres);
+    let original = it.world.role.clone();
+    let clone = it.clone_role();
+    let cluster = &it.world.postgres;
     let state = |role: &str| {
         format!(
             "SELECT concat_ws(' ', rolcanlogin, rolconnlimit, rolvaliduntil, rolinherit, rolcreaterole, \
@@ -157,7 +159,8 @@ async fn c26_a_clone_made_by_hand_that_does_not_inherit_connects_where_its_origi
         .database(&database)
         .alternating_by(Superuser::Full)
         .await?;
-    let (original, clone) = (&it.world.role, it.clone_role());
+    let original = &it.world.role;
+    let clone = it.clone_role();
     let options = if it.world.postgres.major() >= 16 {
         "WITH INHERIT FALSE, SET FALSE"
     } else {
@@ -190,7 +193,8 @@ async fn acts_as(it: &Alternating) -> TestResult<Option<String>> {
 async fn c27_as_whom_the_originals_sessions_start_so_do_the_clones() -> TestResult {
     let database = unique("start");
     let it = world().database(&database).alternating().await?;
-    let (original, group) = (&it.world.role, unique("group"));
+    let original = &it.world.role;
+    let group = unique("group");
     let admin = async |sql: String| it.world.postgres.admin(&sql).await.map(drop);
     admin(format!("CREATE ROLE {group}")).await?;
     for (what, setting, is_member, expected) in [

@@ -29,7 +29,8 @@ fn arn(kind: &str, name: &str) -> String {
 #[tokio::test]
 async fn c33_a_tag_that_names_the_instance_leads_the_superuser_there() -> TestResult {
     let it = world().alternating().await?;
-    let (name, port) = (rds_name("primary"), it.world.db.port());
+    let name = rds_name("primary");
+    let port = it.world.db.port();
     let rds = &it.world.secrets;
     rds.create_db_instance(&name, None, port).await?;
     it.world.api.lead(&format!("{name}."), "localhost");
@@ -44,7 +45,8 @@ async fn c33_a_tag_that_names_the_instance_leads_the_superuser_there() -> TestRe
 #[tokio::test]
 async fn c33_a_tag_that_names_the_cluster_leads_the_superuser_there() -> TestResult {
     let it = world().alternating().await?;
-    let (name, port) = (rds_name("primary"), it.world.db.port());
+    let name = rds_name("primary");
+    let port = it.world.db.port();
     let rds = &it.world.secrets;
     rds.create_db_cluster(&name, port).await?;
     it.world.api.lead(&format!("{name}.cluster-"), "localhost");
@@ -58,7 +60,8 @@ async fn c33_a_tag_that_names_the_cluster_leads_the_superuser_there() -> TestRes
 
 #[tokio::test]
 async fn c33_a_tag_that_leads_to_no_postgres_or_to_another_server_is_foreign() -> TestResult {
-    let (mysql, other) = (rds_name("mysql"), rds_name("other"));
+    let mysql = rds_name("mysql");
+    let other = rds_name("other");
     let it = world().alternating().await?;
     let port = it.world.db.port();
     let engine = "Engine=mysql&DBInstanceClass=db.t4g.micro&AllocatedStorage=20";

@@ -48,7 +48,9 @@ async fn c54_a_clone_without_the_setting_is_refused_there_too() -> TestResult {
 async fn c55_what_a_pool_made_the_clone_own_is_named_with_the_statement_that_mends_it() -> TestResult
 {
     let it = on("16.4").await?;
-    let (original, clone, postgres) = (&it.world.role, it.clone_role(), &it.world.postgres);
+    let original = &it.world.role;
+    let clone = it.clone_role();
+    let postgres = &it.world.postgres;
     let schema = unique("made");
     let sql = format!("CREATE SCHEMA {schema} AUTHORIZATION {original}");
     postgres.admin(&sql).await?;

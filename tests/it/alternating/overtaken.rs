@@ -13,14 +13,14 @@ async fn rotated_anew(world: &World) -> TestResult<impl Fn(Call) -> BoxFuture + 
     // A way of its own: what strikes the call that hangs does not strike this.
     let api = ApiGate::start(&world.secrets).await?;
     let other = Arc::new((world.second_function(&api).await?, api));
-    let (secrets, secret, event) = (
-        world.secrets.clone(),
-        world.secret.clone(),
-        world.event("createSecret", ""),
-    );
+    let secrets = world.secrets.clone();
+    let secret = world.secret.clone();
+    let event = world.event("createSecret", "");
     Ok(move |_| {
-        let (other, secrets) = (Arc::clone(&other), secrets.clone());
-        let (secret, mut event) = (secret.clone(), event.clone());
+        let other = Arc::clone(&other);
+        let secrets = secrets.clone();
+        let secret = secret.clone();
+        let mut event = event.clone();
         Box::pin(async move {
             secrets.remove_label(&secret, "AWSPENDING").await.unwrap();
             let token = secrets.stage_pending(&secret).await.unwrap();
@@ -86,9 +86,11 @@ async fn c29_a_late_create_secret_takes_no_label_from_the_rotation_that_came_aft
     let it = world().alternating().await?;
     let world = &it.world;
     let token = world.begin().await?;
-    let (overtaken, api) = (rotated_anew(world).await?, world.api.clone());
+    let overtaken = rotated_anew(world).await?;
+    let api = world.api.clone();
     world.api.before("GetRandomPassword", 1, move |call| {
-        let (overtaken, api) = (overtaken(call), api.clone());
+        let overtaken = overtaken(call);
+        let api = api.clone();
         async move {
             // It goes out with the reads, which are over by then.
             let read = || {

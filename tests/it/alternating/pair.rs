@@ -9,7 +9,8 @@ use crate::world;
 #[tokio::test]
 async fn c23_two_roles_take_turns_and_the_credential_before_stays_good() -> TestResult {
     let it = world().alternating().await?;
-    let (original, clone) = (it.world.role.clone(), it.clone_role());
+    let original = it.world.role.clone();
+    let clone = it.clone_role();
     for expected in [&clone, &original, &clone] {
         let before = it.current().await?;
         it.world.rotate().await?;
@@ -33,7 +34,8 @@ async fn c23_two_roles_take_turns_and_the_credential_before_stays_good() -> Test
 async fn c23_a_role_that_is_merely_called_a_clone_resets_nobody() -> TestResult {
     let it = world().alternating().await?;
     let victim = unique("victim");
-    let (stranger, cluster) = (format!("{victim}_clone"), &it.world.postgres);
+    let stranger = format!("{victim}_clone");
+    let cluster = &it.world.postgres;
     cluster.create_role(&victim, "the victim's own").await?;
     cluster.create_role(&stranger, "the stranger's own").await?;
     cluster
@@ -101,7 +103,8 @@ async fn c23_the_printed_statements_run_also_where_the_membership_is_the_wrong_w
         let cluster = Postgres::options().version(version).start().await?;
         // The longest names that there can be.
         let long = |prefix| format!("{:\"<57}", unique(prefix));
-        let (original, group) = (long("turned"), long("between"));
+        let original = long("turned");
+        let group = long("between");
         let it = world().postgres(&cluster).role(&original);
         let it = it.alternating_by(Superuser::Full).await?;
         let clone = it.clone_role();

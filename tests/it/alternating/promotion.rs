@@ -7,7 +7,8 @@ use crate::world;
 #[tokio::test]
 async fn c47_a_clone_that_was_never_made_or_is_refused_is_never_promoted() -> TestResult {
     let it = world().alternating().await?;
-    let (token, clone) = (it.world.created().await?, it.clone_role());
+    let token = it.world.created().await?;
+    let clone = it.clone_role();
     let labels = it.world.labels().await?;
     let is_refused = async || {
         let finish = it.world.step("finishSecret", &token).await;

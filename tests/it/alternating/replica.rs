@@ -11,7 +11,8 @@ const WRITER: &str = "127.0.0.1";
 
 /// A pair of RDS's: an instance and its replica, which is `localhost`.
 async fn instance_and_replica(it: &Alternating) -> TestResult<(String, String)> {
-    let (writer, reader) = (rds_name("writer"), rds_name("reader"));
+    let writer = rds_name("writer");
+    let reader = rds_name("reader");
     let rds = &it.world.secrets;
     rds.create_db_instance(&writer, None, 5432).await?;
     rds.create_db_replica(&reader, &writer).await?;
@@ -21,7 +22,8 @@ async fn instance_and_replica(it: &Alternating) -> TestResult<(String, String)> 
 
 /// A cluster of Aurora's with one instance more than the writer's: its name and the reader's.
 async fn cluster_and_reader(it: &Alternating) -> TestResult<(String, String)> {
-    let (cluster, reader) = (rds_name("aurora"), rds_name("reader"));
+    let cluster = rds_name("aurora");
+    let reader = rds_name("reader");
     let rds = &it.world.secrets;
     rds.create_db_cluster(&cluster, 5432).await?;
     rds.create_db_instance(&reader, Some(&cluster), 5432)
@@ -111,7 +113,8 @@ async fn c30_the_writer_behind_a_reader_endpoint_of_aurora_is_accepted() -> Test
     value["host"] = json!(endpoint);
     it.world.put_current(&value.to_string()).await?;
     let token = it.world.created().await?;
-    let (began, postgres) = (it.world.postgres.mark(), &it.world.postgres);
+    let began = it.world.postgres.mark();
+    let postgres = &it.world.postgres;
     // No such name can lead to this machine: the superuser comes in, the application's own login finds no host.
     it.world
         .step("setSecret", &token)

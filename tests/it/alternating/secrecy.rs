@@ -1,4 +1,4 @@
-//! The superuser's password, and both roles': encrypted on their way, told to nobody: C39, C46.
+//! The superuser's password, and both roles': encrypted on their way, text to nobody: C39, C46.
 
 use std::sync::{Arc, OnceLock};
 
@@ -43,7 +43,8 @@ async fn c39_every_session_is_encrypted_unless_the_secrets_say_otherwise() -> Te
         it.name_superuser(|value| value["ssl"] = json!(false))
             .await?;
         let rotation = it.world.rotate().await?;
-        let (postgres, began) = (&it.world.postgres, it.world.began);
+        let postgres = &it.world.postgres;
+        let began = it.world.began;
         let all = eventually("three sessions", async || {
             let roles = [&it.world.role, &it.clone_role(), &it.superuser_role]
                 .map(|role| postgres.connections(role, began));
@@ -124,8 +125,8 @@ async fn c46_a_server_that_repeats_what_it_was_given_or_knows_is_not_repeated() 
         password.set(it.superuser_password.clone()).unwrap();
         let token = it.world.created().await?;
         let set = it.world.step("setSecret", &token).await;
-        let told = format!("{:?} {:?}", set.failure()?, set.log);
-        assert!(!repeats_a_verifier(&server, &told), "{at} {code}");
+        let text = format!("{:?} {:?}", set.failure()?, set.log);
+        assert!(!repeats_a_verifier(&server, &text), "{at} {code}");
         it.world.finish().await?;
     }
     Ok(())
@@ -159,8 +160,8 @@ async fn at_server(server: &Server) -> TestResult<Alternating> {
     Ok(it)
 }
 
-fn repeats_a_verifier(server: &Server, told: &str) -> bool {
+fn repeats_a_verifier(server: &Server, text: &str) -> bool {
     let heard = server.heard();
     let mut changes = heard.iter().filter(|said| said.contains("ALTER ROLE"));
-    changes.any(|sql| told.contains(given(sql)))
+    changes.any(|sql| text.contains(given(sql)))
 }

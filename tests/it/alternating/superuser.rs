@@ -155,7 +155,8 @@ async fn c32_of_a_superuser_secret_that_is_being_rotated_only_the_current_value_
 #[tokio::test]
 async fn c32_the_superuser_may_itself_be_one_of_two_that_take_turns() -> TestResult {
     let it = world().alternating().await?;
-    let (original, clone) = (&it.superuser_role, format!("{}_clone", it.superuser_role));
+    let original = &it.superuser_role;
+    let clone = format!("{}_clone", it.superuser_role);
     let password = &it.superuser_password;
     it.world.postgres.create_role(&clone, password).await?;
     // As level.sql leaves it.

@@ -35,7 +35,8 @@ async fn session(it: &Alternating) -> TestResult<Session> {
 async fn c3_a_copy_of_the_current_value_is_tested_though_awss_function_made_the_clone() -> TestResult
 {
     let it = world().alternating().await?;
-    let (original, clone) = (it.world.role.clone(), it.clone_role());
+    let original = it.world.role.clone();
+    let clone = it.clone_role();
     let made = format!(
         "SET ROLE {}; CREATE ROLE {clone} LOGIN; GRANT {original} TO {clone}; RESET ROLE",
         it.superuser_role
@@ -63,7 +64,8 @@ async fn c3_a_copy_of_the_current_value_is_tested_though_awss_function_made_the_
 #[tokio::test]
 async fn a_single_user_becomes_two_and_one_again() -> TestResult {
     let it = world().alternating().await?;
-    let (original, clone) = (it.world.role.clone(), it.clone_role());
+    let original = it.world.role.clone();
+    let clone = it.clone_role();
     alternates(&it, false).await?;
     rotates_to(&it, &original).await?;
     alternates(&it, true).await?;
@@ -81,7 +83,8 @@ async fn a_single_user_becomes_two_and_one_again() -> TestResult {
 #[tokio::test]
 async fn what_a_clone_of_awss_function_owns_is_the_originals_once_reassigned() -> TestResult {
     let it = world().alternating_by(Superuser::Full).await?;
-    let (original, clone) = (it.world.role.clone(), it.clone_role());
+    let original = it.world.role.clone();
+    let clone = it.clone_role();
     let table = testbed::unique("theirs");
     // As AWS's function makes it: a login and a member, which owns what it makes.
     let made = format!(
@@ -106,7 +109,8 @@ async fn what_a_clone_of_awss_function_owns_is_the_originals_once_reassigned() -
 async fn what_stays_different_is_who_logged_in() -> TestResult {
     let it = world().alternating().await?;
     it.world.rotate().await?;
-    let (one, other) = (session(&it).await?, session(&it).await?);
+    let one = session(&it).await?;
+    let other = session(&it).await?;
     let who = "SELECT session_user, current_user, pg_backend_pid()";
     let rows = one.run(who).await?;
     let [logged_in, acts_as, pid] = &rows[0][..] else {

@@ -35,7 +35,8 @@ impl Twin {
 #[tokio::test]
 async fn c25_two_secrets_of_one_pair_wait_for_each_other_and_the_last_has_its_way() -> TestResult {
     let it = world().alternating().await?;
-    let (world, clone) = (&it.world, it.clone_role());
+    let world = &it.world;
+    let clone = it.clone_role();
     let value = world.secrets.value(&world.secret, "AWSCURRENT").await;
     let made = unique("twin");
     let twin = Twin {

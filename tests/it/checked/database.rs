@@ -17,7 +17,8 @@ async fn point(world: &World, key: &str, to: serde_json::Value) -> TestResult {
 async fn c63_what_is_in_the_way_on_the_network_is_told_apart() -> TestResult {
     let world = world().start().await?;
     let quiet = SilentPort::open().await?;
-    let (host, port) = (json!("localhost"), json!(world.db.port()));
+    let host = json!("localhost");
+    let port = json!(world.db.port());
     for (key, wrong, right, check, says) in [
         (
             "host",

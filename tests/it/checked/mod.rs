@@ -186,13 +186,13 @@ async fn c63_an_operator_sees_the_checks_as_a_table_and_the_exit_status_tells_wh
     world.api.answer("?", 1, Fault::Status(200, ready));
     world.api.forget();
     let check = format!("ops/rotation check {} --function rotates", world.secret.arn);
-    let told = world.operator(&check).await?;
+    let output = world.operator(&check).await?;
     for line in [
         "✓ login ",
         "- PutSecretValue ",
         "ready: a rotation would succeed",
     ] {
-        assert!(told.contains(line), "{line}: {told}");
+        assert!(output.contains(line), "{line}: {output}");
     }
     let calls = world.api.calls();
     let invoked = calls.iter().find(|call| call.sent_text("Step").is_some());
@@ -206,11 +206,11 @@ async fn c63_an_operator_sees_the_checks_as_a_table_and_the_exit_status_tells_wh
     world.set_password("another one").await?;
     let refused = world.invoke(&event(&world)).await.success()?.to_string();
     world.api.answer("?", 1, Fault::Status(200, refused));
-    let told = world
+    let output = world
         .operator(&format!("{check} || echo status $?"))
         .await?;
     for line in ["✗ login ", "→ ", "not ready: login", "status 1"] {
-        assert!(told.contains(line), "{line}: {told}");
+        assert!(output.contains(line), "{line}: {output}");
     }
     // Without rotation there is no function to ask.
     world.secrets.rotation_enabled(&world.secret, Some(false));
@@ -218,10 +218,10 @@ async fn c63_an_operator_sees_the_checks_as_a_table_and_the_exit_status_tells_wh
         "ops/rotation check {} 2>&1 || echo status $?",
         world.secret.arn
     );
-    let told = world.operator(&nobody).await?;
+    let output = world.operator(&nobody).await?;
     assert!(
-        told.contains("--function") && told.contains("status 2"),
-        "{told}"
+        output.contains("--function") && output.contains("status 2"),
+        "{output}"
     );
     world.finish().await?;
     Ok(())

@@ -189,7 +189,8 @@ fn serve(world: &World, described: &serde_json::Value, fields: &serde_json::Valu
 async fn c63_rds_proxy_is_named_and_its_way_out_mends_it() -> TestResult {
     let world = world().start().await?;
     let mut value = world.current().await?;
-    let (host, port) = (value["host"].clone(), value["port"].clone());
+    let host = value["host"].clone();
+    let port = value["port"].clone();
     value["host"] = json!("app.proxy-abc123.us-east-1.rds.amazonaws.com");
     world.put_current(&value.to_string()).await?;
     fails(
@@ -210,7 +211,8 @@ async fn c63_rds_proxy_is_named_and_its_way_out_mends_it() -> TestResult {
 async fn c63_connection_strings_that_follow_and_those_that_do_not_are_named() -> TestResult {
     let world = world().start().await?;
     let mut value = world.current().await?;
-    let (user, password) = (world.role.clone(), world.first_password.clone());
+    let user = world.role.clone();
+    let password = world.first_password.clone();
     value["DATABASE_URL"] = json!(format!("postgres://{user}:{password}@db/app"));
     value["note"] = json!(format!("the password is {password}"));
     world.put_current(&value.to_string()).await?;

@@ -6,7 +6,8 @@ use super::{Protocol, World};
 impl Protocol {
     /// What does not hold, if anything.
     pub(super) fn broken(self, world: &World) -> Option<&'static str> {
-        let (current, password) = (world.labels.current, world.password[0]);
+        let current = world.labels.current;
+        let password = world.password[0];
         if self.alternating && world.password[world.role[current]?] != current {
             return Some("I1: AWSCURRENT does not log in");
         }

@@ -108,7 +108,8 @@ impl Protocol {
 
     /// What a call does next, in all ways in which it can turn out, the usual one first; nothing while it waits for the lock.
     pub(super) fn next(self, world: &World, at: usize, call: Call) -> Vec<World> {
-        let (version, current) = (call.version, call.current);
+        let version = call.version;
+        let current = call.current;
         let mut then = *world;
         match (call.next, call.step) {
             (Lock, _) if self.is_locked(world) => return Vec::new(),

@@ -28,7 +28,8 @@ async fn found(world: World) -> String {
 #[tokio::test]
 async fn a_password_in_the_functions_output_is_found_and_not_told_once_more() -> TestResult {
     let world = world("leaks").start().await?;
-    let (token, password) = (world.begin().await?, world.first_password.clone());
+    let token = world.begin().await?;
+    let password = world.first_password.clone();
     world.step("createSecret", &token).await.success()?;
     let found = found(world).await;
     let place = "a password shows in the function's output";
@@ -51,7 +52,8 @@ async fn a_world_that_is_dropped_is_searched_too() {
 async fn a_password_sent_as_text_is_found_at_the_server() -> TestResult {
     let cluster = Postgres::options().statements().start().await?;
     let world = world("").postgres(&cluster).start().await?;
-    let (role, password) = (&world.role, unique("as-text"));
+    let role = &world.role;
+    let password = unique("as-text");
     world.keep_secret(&password);
     let session = cluster.login(role, &world.first_password, "postgres");
     let change = format!("ALTER ROLE {role} PASSWORD '{password}'");
@@ -122,7 +124,8 @@ async fn a_fault_of_a_call_strikes_before_or_after_the_effect() -> TestResult {
 
 /// Creates a role through a gate with this fault, in clear text; whether that succeeded, and whether there is a role.
 async fn created_with(fault: DbFault) -> TestResult<(bool, bool)> {
-    let (cluster, role) = (Postgres::shared().await?, unique("app"));
+    let cluster = Postgres::shared().await?;
+    let role = unique("app");
     cluster.create_role(&role, "a password").await?;
     cluster
         .admin(&format!("ALTER ROLE {role} CREATEROLE"))

@@ -24,8 +24,8 @@ pub(super) async fn abilities(
             }
         }
     }
-    for deed in deeds(place) {
-        let outcome = session.run(&format!("BEGIN; {deed}; ROLLBACK")).await;
+    for attempt in attempts(place) {
+        let outcome = session.run(&format!("BEGIN; {attempt}; ROLLBACK")).await;
         let outcome = match outcome {
             Ok(rows) => format!("{rows:?}"),
             Err(no) => {
@@ -33,7 +33,7 @@ pub(super) async fn abilities(
                 no.to_string()
             }
         };
-        all.insert(deed, outcome);
+        all.insert(attempt, outcome);
     }
     for name in not_given {
         let about = [format!("setting {name}"), format!("attribute {name}")];
@@ -43,17 +43,17 @@ pub(super) async fn abilities(
 }
 
 /// What is tried, each by itself.
-fn deeds(place: &Place) -> Vec<String> {
+fn attempts(place: &Place) -> Vec<String> {
     let [one, two, three] = &place.groups;
     let role = quoted(&place.original);
-    let mut deeds: Vec<_> = TRIED.iter().map(|deed| (*deed).to_owned()).collect();
+    let mut attempts: Vec<_> = TRIED.iter().map(|attempt| (*attempt).to_owned()).collect();
     for group in &place.groups {
-        deeds.push(format!(
+        attempts.push(format!(
             "SET LOCAL ROLE {group}; SELECT current_user; RESET ROLE; SELECT current_user"
         ));
-        deeds.push(format!("SELECT pg_has_role('{group}', 'MEMBER'), pg_has_role('{group}', 'USAGE'), pg_has_role('{group}', 'USAGE WITH ADMIN OPTION')"));
+        attempts.push(format!("SELECT pg_has_role('{group}', 'MEMBER'), pg_has_role('{group}', 'USAGE'), pg_has_role('{group}', 'USAGE WITH ADMIN OPTION')"));
     }
-    deeds.extend([
+    attempts.extend([
         format!("GRANT {one} TO {two}"),
         format!("GRANT {three} TO {two}"),
         format!("GRANT SELECT ON theirs.t TO {three}"),
@@ -64,7 +64,7 @@ fn deeds(place: &Place) -> Vec<String> {
         format!("CREATE ROLE {one}_2; DROP ROLE {one}_2"),
         format!("CREATE SCHEMA {one}"),
     ]);
-    deeds
+    attempts
 }
 
 const TRIED: [&str; 16] = [

@@ -33,7 +33,8 @@ fn c26_c27_what_one_may_do_the_other_may_at_every_rotation() -> TestResult {
         ..Config::default()
     };
     let rng = TestRng::from_seed(RngAlgorithm::XorShift, &seed_bytes(seed));
-    let (kind, runtime) = (Superuser::chosen()?, Runtime::new()?);
+    let kind = Superuser::chosen()?;
+    let runtime = Runtime::new()?;
     let result = TestRunner::new_with_rng(config, rng).run(&vec(original(), 2..4), |life| {
         let throughout = Box::pin(equal_throughout(life, kind));
         let ended = runtime.block_on(throughout);

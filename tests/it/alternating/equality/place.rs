@@ -24,7 +24,8 @@ impl Place {
             major: it.world.postgres.major(),
         };
         let session = it.world.postgres.admin_session(&place.database).await?;
-        let (role, database) = (quoted(&place.original), &place.database);
+        let role = quoted(&place.original);
+        let database = &place.database;
         let [one, two, three] = &place.groups;
         let names = format!(
             "CREATE ROLE {one}; CREATE ROLE {two}; CREATE ROLE {three};
@@ -46,11 +47,9 @@ impl Place {
 
     /// What takes everything from the original that a moment before may have given it.
     pub(super) fn blank(&self) -> Vec<String> {
-        let (role, database, groups) = (
-            quoted(&self.original),
-            &self.database,
-            self.groups.join(", "),
-        );
+        let role = quoted(&self.original);
+        let database = &self.database;
+        let groups = self.groups.join(", ");
         let mut sql: Vec<_> = [
             String::new(),
             format!("IN DATABASE {database}"),

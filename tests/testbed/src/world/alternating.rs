@@ -120,7 +120,8 @@ impl Alternating {
             "username": self.superuser_role, "password": self.superuser_password,
         });
         edit(&mut value);
-        let (secrets, value) = (&self.world.secrets, value.to_string());
+        let secrets = &self.world.secrets;
+        let value = value.to_string();
         let put = secrets.put_value(&self.superuser, None, &["AWSCURRENT"], &value);
         put.await.map(drop)
     }

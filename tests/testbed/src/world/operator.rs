@@ -10,7 +10,8 @@ impl World {
     ///
     /// Whoever has them begin a rotation calls the function for it, as the service would.
     pub async fn operator(&self, commands: &str) -> Result<String> {
-        let (commands, endpoint) = (commands.to_owned(), self.api.url());
+        let commands = commands.to_owned();
+        let endpoint = self.api.url();
         blocking(move || {
             let shell = tools::shell(&commands)?
                 .current_dir(tools::ROOT)
