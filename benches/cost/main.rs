@@ -16,7 +16,7 @@ mod share;
 mod table;
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testbed::world::STEPS;
 use testbed::{Error, Fault, Result, Superuser, World};
@@ -133,9 +133,7 @@ impl Run {
     /// In a new process.
     async fn cold(world: &World, roles: &[String]) -> Result<Self> {
         world.function.kill().await;
-        let begun = Instant::now();
-        world.function.start_again().await?;
-        let wall = begun.elapsed();
+        let wall = world.function.start_again().await?;
         let start = Cost::default().until(Cost::of(&world.function)?, wall);
         Self::of(world, roles, start, Cost::default()).await
     }
@@ -169,7 +167,8 @@ impl Step {
         world.db.forget();
         let mark = world.postgres.mark();
         let before = Cost::of(&world.function)?;
-        let invocation = world.step(step, token).await;
+        let event = world.event(step, token);
+        let invocation = world.invoke_on(&world.function, &event, DEADLINE).await;
         invocation.success()?;
         let after = Cost::of(&world.function)?;
         let each = |count: &dyn Fn(&str) -> usize| roles.iter().map(|role| count(role)).sum();
@@ -335,6 +334,7 @@ fn sizes(program: &str) -> Result<()> {
 /// As it ships: cargo builds it for benchmarks with the release profile.
 const FUNCTION: &str = env!("CARGO_BIN_EXE_db-rotation");
 
+const DEADLINE: Duration = Duration::from_secs(30);
 const RUNS: usize = 30;
 const RUNS_OF_TRAFFIC: usize = 3;
 const LONG_ENOUGH: Duration = Duration::from_millis(20);

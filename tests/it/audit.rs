@@ -117,7 +117,7 @@ async fn c64_a_page_that_is_throttled_is_asked_for_again_and_one_that_fails_is_n
     world.api.answer("ListSecrets", 4, page(&pages, 2));
     let audit = audited(&world).await;
     assert_eq!(audit.success()?["secrets"], json!(300));
-    for (fault, name, output) in [
+    for (fault, name, says) in [
         (
             Fault::error("ThrottlingException"),
             "AwsCallFailed",
@@ -144,7 +144,7 @@ async fn c64_a_page_that_is_throttled_is_asked_for_again_and_one_that_fails_is_n
         world.api.answer("ListSecrets", 2.., fault);
         let audit = audited(&world).await;
         let message = audit.failed_with(name)?;
-        assert!(message.contains(output), "{message}");
+        assert!(message.contains(says), "{message}");
         let lines = lines(&audit);
         let (end, found) = lines.split_last().unwrap();
         assert_eq!(found.len(), 100, "what the first page showed stays found");

@@ -13,6 +13,7 @@ async fn md5_cluster() -> TestResult<Postgres> {
         let options = Postgres::options().setting("password_encryption", "md5");
         let cluster = options
             .hba("hostssl all +legacy 127.0.0.0/8 md5")
+            .hba("local all +legacy md5")
             .start()
             .await?;
         cluster.admin("CREATE ROLE legacy").await?;
@@ -110,6 +111,7 @@ async fn c19_a_role_made_under_scram_gets_an_md5_verifier_and_killed_anywhere_is
 async fn c19_both_of_a_pair_get_what_the_server_makes_whatever_they_had_before() -> TestResult {
     let options = Postgres::options().setting("password_encryption", "md5");
     let options = options.hba("hostssl all all 127.0.0.0/8 md5");
+    let options = options.hba("local all all md5");
     let cluster = options.start().await?;
     let it = world()
         .postgres(&cluster)

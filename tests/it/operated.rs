@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::{Error, Fault, Result, TestResult, World};
+use testbed::{Fault, Result, TestResult, World};
 use tokio::sync::Notify;
 
 use super::pages::{OPERATE, alone, block, blocks_under};
@@ -128,7 +128,7 @@ async fn a_secret_is_looked_at_and_then_rotated() -> Result<()> {
     world.finish().await
 }
 
-/// What a deployer types last, while the service still tests what it was just output to rotate.
+/// What a deployer types last, while the service still tests what it was just told to rotate.
 #[tokio::test]
 async fn a_rotation_right_after_it_was_enabled_waits_for_the_services_own_test() -> TestResult {
     let world = world().start().await?;
@@ -390,7 +390,7 @@ fn noticed(world: &World, operation: &str) -> Arc<Notify> {
 async fn refusal(world: &World, commands: &str) -> String {
     match world.operator(commands).await {
         Ok(said) => panic!("no failure: {said}"),
-        Err(output) => Error::to_string(&output),
+        Err(failure) => failure.to_string(),
     }
 }
 

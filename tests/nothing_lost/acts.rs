@@ -74,21 +74,24 @@ impl Actors {
         self
     }
 
-    /// Acts now.
+    /// Performs an act now.
     pub(super) async fn perform(&self, act: Act) {
         match act {
             Act::Kill => {
                 self.killed.store(true, Ordering::SeqCst);
                 self.function.kill().await;
             }
-            Act::Restart => self.postgres.restart().await.unwrap(),
+            Act::Restart => {
+                self.postgres.stop().await.unwrap();
+                self.postgres.start_again().await.unwrap();
+            }
             Act::Crash => {
                 self.postgres.crash().await.unwrap();
                 self.postgres.start_again().await.unwrap();
             }
             // A server that is away has no sessions.
             Act::EndSessions => drop(self.postgres.admin(END_SESSIONS).await),
-            Act::Overtake => unreachable!("takes more than actors"),
+            Act::Overtake => unreachable!("that is `Armed::perform`'s"),
             Act::Garble => self.replaces_change(None).await,
             Act::Undo => self.replaces_change(self.before.as_deref()).await,
             Act::Cancel => self.interfered_if(self.cancels().await),

@@ -30,11 +30,11 @@ fn culprits(fault: &Fault) -> &'static [&'static str] {
     match fault {
         // What was true a moment ago is asked again (C59), unless it stays.
         Fault::Message {
-            fault: MessageFault::Stale,
+            what: MessageFault::Stale,
             lasting: false,
             ..
         } => &[],
-        Fault::Message { fault, .. } => of_message(*fault),
+        Fault::Message { what, .. } => of_message(*what),
         Fault::Connection { fault, .. } => of_connection(*fault),
         Fault::Meanwhile(_, act) => of_act(*act),
         Fault::Throughout(condition) => of_condition(*condition),

@@ -86,7 +86,7 @@ impl Scene {
         if hot {
             return Ok(postgres.start_again().await?);
         }
-        postgres.start_unready()?;
+        postgres.start_unready().await?;
         eventually("the server to say no", async || {
             let login = postgres.login("postgres", "", "postgres").await.err();
             Ok(login.filter(|no| no.code.as_deref() == Some("57P03")))

@@ -106,23 +106,19 @@ impl Scene {
                 Fault::Throughout(Condition::Estranged | Condition::Locked)
                     if armed.is_locked() => {}
                 Fault::Throughout(_) if away.is_some_and(|away| !std::ptr::eq(away, fault)) => {}
-                Fault::Message {
-                    nth,
-                    fault,
-                    lasting,
-                } => {
+                Fault::Message { nth, what, lasting } => {
                     let (name, at) = &messages[nth % messages.len()];
-                    if fault == MessageFault::Stale && name == "GetRandomPassword" {
+                    if what == MessageFault::Stale && name == "GetRandomPassword" {
                         // It reads nothing; the same password again would be no password of this version's.
                         continue;
                     }
-                    if fault == MessageFault::Stalled {
+                    if what == MessageFault::Stalled {
                         armed.deadline = armed.deadline.min(HASTE);
                     }
                     if lasting {
-                        self.world.api.answer(name, *at.., fault.fault());
+                        self.world.api.answer(name, *at.., what.in_api());
                     } else {
-                        self.world.api.answer(name, *at, fault.fault());
+                        self.world.api.answer(name, *at, what.in_api());
                     }
                 }
                 Fault::Connection { nth, fault } => {
@@ -206,7 +202,7 @@ async fn order(orders: Orders, act: Act) {
 }
 
 impl MessageFault {
-    fn fault(self) -> ApiFault {
+    fn in_api(self) -> ApiFault {
         match self {
             Self::AnswerCutShort => ApiFault::TruncatedBody,
             Self::AnswerLost => ApiFault::DropAfter,

@@ -93,11 +93,9 @@ impl Report {
             *self.events.entry(kind(event)).or_default() += 1;
             for fault in event.faults() {
                 let kind = match fault {
-                    Fault::Message { fault, .. } => format!("message: {}", kind(fault)),
+                    Fault::Message { what, .. } => format!("message: {}", kind(what)),
                     Fault::Connection { fault, .. } => format!("connection: {}", kind(fault)),
-                    Fault::Meanwhile(_, act) => {
-                        format!("meanwhile: {}", kind(act))
-                    }
+                    Fault::Meanwhile(_, act) => format!("meanwhile: {}", kind(act)),
                     Fault::Throughout(condition) => format!("throughout: {}", kind(condition)),
                     Fault::Deadline(_) => "deadline".to_owned(),
                 };

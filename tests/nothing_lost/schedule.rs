@@ -50,7 +50,7 @@ pub(super) enum Fault {
     /// A message to Secrets Manager, by its place among the step's in alphabetical order; with `lasting` each like it from then on.
     Message {
         nth: usize,
-        fault: MessageFault,
+        what: MessageFault,
         lasting: bool,
     },
     /// A connection to the database.
@@ -211,7 +211,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     ];
     let overtaken = |moment| Fault::Meanwhile(moment, Act::Overtake);
     prop_oneof![
-        5 => message.prop_map(|(nth, fault, lasting)| Fault::Message { nth, fault, lasting }),
+        5 => message.prop_map(|(nth, what, lasting)| Fault::Message { nth, what, lasting }),
         4 => (1..=2_usize, connection()).prop_map(|(nth, fault)| Fault::Connection { nth, fault }),
         6 => (moment(), act).prop_map(|(moment, act)| Fault::Meanwhile(moment, act)),
         1 => message_moment().prop_map(overtaken),

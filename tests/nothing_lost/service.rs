@@ -30,7 +30,7 @@ pub(super) struct Service<'a> {
     pub(super) begun: Vec<String>,
     /// Every version, in the order of making.
     pub(super) versions: Vec<String>,
-    /// Those of which the database may have been told.
+    /// Those whose password the database may have been given.
     pub(super) maybe_set: BTreeSet<String>,
     /// Those that were current once.
     pub(super) former: BTreeSet<String>,

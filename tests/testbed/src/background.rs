@@ -19,34 +19,6 @@ where
     runtime().spawn(work)
 }
 
-/// Work that goes on until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Ongoing(JoinHandle<()>);
-
-impl Ongoing {
-    pub(crate) fn start(work: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(spawn(work))
-    }
-
-    /// Ends it, in a moment.
-    pub(crate) fn end(&self) {
-        self.0.abort();
-    }
-
-    /// Ends it, and waits until all that it had has gone.
-    pub(crate) async fn ended(mut self) {
-        self.end();
-        // However it ended, it has.
-        let _ = (&mut self.0).await;
-    }
-}
-
-impl Drop for Ongoing {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
 /// Runs `work` on the testbed's runtime, where its sockets outlive the caller's.
 pub(crate) async fn home<F>(work: F) -> F::Output
 where
@@ -93,7 +65,7 @@ async fn finished<T>(task: JoinHandle<T>) -> T {
 }
 
 #[expect(clippy::expect_used, reason = "without a runtime there is no testbed")]
-fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         Builder::new_multi_thread()

@@ -1,7 +1,8 @@
-//! What went wrong while the world was being built: a sentence, and what lies beneath it.
+//! What went wrong: a sentence, and what lies beneath it. And where, in a test.
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::Location;
 
 /// What the testbed's fallible functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,14 +29,18 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        let mut cause = self.source();
-        while let Some(inner) = cause {
-            write!(f, "\n  because: {inner}")?;
-            cause = inner.source();
-        }
-        Ok(())
+        f.write_str(&with_causes(self))
     }
+}
+
+fn with_causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}\n  because: {inner}");
+        cause = inner.source();
+    }
+    text
 }
 
 /// Says what was being tried when something else failed.
@@ -56,5 +61,31 @@ impl<T, E: Into<Box<dyn StdError + Send + Sync>>> Context<T> for std::result::Re
 impl<T> Context<T> for Option<T> {
     fn context(self, what: impl Into<String>) -> Result<T> {
         self.ok_or_else(|| Error::new(what))
+    }
+}
+
+/// What a test returns, so that it may use `?`.
+pub type TestResult<T = ()> = Result<T, TestFailure>;
+
+/// Where a test could not go on, and why.
+pub struct TestFailure {
+    at: &'static Location<'static>,
+    why: String,
+}
+
+impl<E: StdError> From<E> for TestFailure {
+    #[track_caller]
+    fn from(error: E) -> Self {
+        Self {
+            at: Location::caller(),
+            why: with_causes(&error),
+        }
+    }
+}
+
+/// What the harness shows of a test that returns it.
+impl fmt::Debug for TestFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.why)
     }
 }

@@ -10,14 +10,15 @@ use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::background::{Ongoing, home};
+use crate::background::{home, runtime};
 use crate::error::{Context as _, Result};
 
 /// A port on 127.0.0.1, and who serves its connections. While it is closed they are refused.
 pub(crate) struct Listener {
     address: SocketAddr,
     serve: Serve,
-    accepting: Mutex<Option<Ongoing>>,
+    /// Ends, with every connection, when this is dropped.
+    accepting: Mutex<JoinSet<()>>,
     /// Bound, and never listening.
     _held: TcpSocket,
 }
@@ -49,27 +50,23 @@ impl Listener {
 
     /// Stops listening: connections are refused, open ones cut.
     pub(crate) fn close(&self) {
-        if let Some(accepting) = &*self.accepting.lock() {
-            accepting.end();
-        }
+        self.accepting.lock().abort_all();
     }
 
     /// Listens again. Of two listeners either would get the connections.
     pub(crate) async fn open(&self) -> Result<()> {
-        let former = self.accepting.lock().take();
-        if let Some(former) = former {
-            former.ended().await;
-        }
+        let mut former = std::mem::take(&mut *self.accepting.lock());
+        former.shutdown().await;
         let address = self.address;
         let listening =
             home(async move { bound(address)?.listen(BACKLOG).context("could not listen") });
-        let accepting = Ongoing::start(accept(listening.await?, Arc::clone(&self.serve)));
-        *self.accepting.lock() = Some(accepting);
+        let accept = accept(listening.await?, Arc::clone(&self.serve));
+        self.accepting.lock().spawn_on(accept, runtime().handle());
         Ok(())
     }
 }
 
-/// Every connection ends with this.
+/// Dropping this ends every connection.
 async fn accept(listener: TcpListener, serve: Serve) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {

@@ -1,7 +1,6 @@
 //! What a process writes, to be read while it lives and after it was killed.
 
 use std::fs::File;
-use std::io::Seek as _;
 use std::os::unix::fs::FileExt as _;
 use std::process::Stdio;
 
@@ -13,8 +12,10 @@ pub(crate) struct Output(File);
 
 impl Output {
     pub(crate) fn new() -> Result<Self> {
-        let file = tempfile::tempfile().context("no temporary file for a process's output")?;
-        Ok(Self(file))
+        // Whoever writes appends, also once it has been emptied.
+        let file = tempfile::Builder::new().append(true).tempfile();
+        let file = file.context("no temporary file for a process's output")?;
+        Ok(Self(file.into_file()))
     }
 
     /// What a process is given to write to.
@@ -39,8 +40,7 @@ impl Output {
 
     /// Forgets what there is.
     pub(crate) fn forget(&self) {
-        // What stays is longer, and no less true. Writers share our place in the file.
+        // What stays is longer, and no less true.
         let _ = self.0.set_len(0);
-        let _ = (&self.0).rewind();
     }
 }

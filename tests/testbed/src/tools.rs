@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::background::blocking;
 use crate::error::{Context as _, Error, Result};
+use crate::output::Output;
+use crate::unique::random_hex;
 use crate::watchdog;
 
 /// A PostgreSQL server's programs, where the user it runs as can run them.
@@ -24,8 +26,6 @@ pub(crate) struct Server {
     pub(crate) major: u16,
     /// A tar of a fresh cluster's data folder.
     pub(crate) cluster: PathBuf,
-    /// A copy of the programs that is for us alone.
-    copy: Option<PathBuf>,
     /// Whom it runs as: PostgreSQL refuses to be root. None where we aren't root.
     user: Option<u32>,
     group: Option<u32>,
@@ -57,12 +57,12 @@ pub(crate) fn server(version: Option<&str>) -> Result<Server> {
     let wanted = version
         .clone()
         .or_else(|| std::env::var("TESTBED_POSTGRES").ok());
-    let mut question = vec!["postgresql"];
+    let copy = format!("/tmp/testbed-{}", random_hex(8));
+    watchdog::remove(Path::new(&copy));
+    let mut question = vec!["postgresql", &copy];
     question.extend(wanted.as_deref());
-    let server: Server = serde_json::from_value(fetch(&question)?).context("malformed")?;
-    if let Some(copy) = &server.copy {
-        watchdog::remove(copy);
-    }
+    let server = serde_json::from_value(fetch(&question)?);
+    let server: Server = server.context("fetch.py answers something else")?;
     servers.insert(version, server.clone());
     Ok(server)
 }
@@ -101,14 +101,13 @@ pub(crate) fn shell(script: &str) -> Result<Command> {
 }
 
 fn with_packages(mut command: Command) -> Result<Command> {
-    static FETCHED: Mutex<Option<Value>> = Mutex::new(None);
-    let mut fetched = FETCHED.lock();
-    let packages = match fetched.take() {
-        Some(packages) => packages,
-        None => fetch(&["packages"])?,
-    };
-    command.env("PYTHONPATH", packages.as_str().unwrap_or_default());
-    *fetched = Some(packages);
+    static PACKAGES: Mutex<Option<Value>> = Mutex::new(None);
+    let mut packages = PACKAGES.lock();
+    if packages.is_none() {
+        *packages = Some(fetch(&["packages"])?);
+    }
+    let folder = packages.as_ref().and_then(Value::as_str);
+    command.env("PYTHONPATH", folder.unwrap_or_default());
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(command)
 }
@@ -117,7 +116,11 @@ fn with_packages(mut command: Command) -> Result<Command> {
 fn fetch(question: &[&str]) -> Result<Value> {
     let mut script = Command::new("python3");
     script.arg(FETCH).arg(folder()).args(question);
-    let script = script.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let errors = Output::new()?;
+    let script = script
+        .stdout(Stdio::piped())
+        .stderr(errors.writer()?)
+        .spawn();
     let mut script =
         script.context("there is no python3; `apt-get install python3-venv` installs it")?;
     let lines = script
@@ -131,13 +134,14 @@ fn fetch(question: &[&str]) -> Result<Value> {
             Err(_) => progress(&line),
         }
     }
-    let end = script
-        .wait_with_output()
-        .context("fetch.py can't be waited for")?;
-    if end.status.success() {
+    let status = script.wait().context("fetch.py can't be waited for")?;
+    if status.success() {
         return Ok(answer);
     }
-    Err(Error::new(String::from_utf8_lossy(&end.stderr)))
+    let errors = errors.since(0);
+    Err(Error::new(format!(
+        "fetch.py {question:?}: {status}\n{errors}"
+    )))
 }
 
 /// Runs `command` to its end; a failure quotes it.

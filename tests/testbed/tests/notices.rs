@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use testbed::world::Builder;
 use testbed::{
-    DbFault, DbGate, Error, Fault, Function, Postgres, SecretsManager, TestResult, World,
+    DbFault, DbGate, Error, Fault, Function, Postgres, SecretsManager, Session, TestResult, World,
     eventually, unique,
 };
 
@@ -132,7 +132,7 @@ async fn created_with(fault: DbFault) -> TestResult<(bool, bool)> {
         .await?;
     let gate = DbGate::start(&cluster).await?;
     gate.connection(1, fault);
-    let session = gate.login(&role, "a password").await?;
+    let session = Session::over_tcp(gate.port(), &role, "a password").await?;
     let create = format!("CREATE ROLE {role}_made");
     let succeeded = session.run(&create).await.is_ok();
     let look = format!("SELECT 1 FROM pg_roles WHERE rolname = '{role}_made'");

@@ -36,12 +36,19 @@ pub struct Failure {
 
 /// A process that never asked for an event.
 #[derive(Clone, Debug, Default, thiserror::Error)]
-#[error("the function did not start ({exit:?})\n{output}")]
+#[error("the function {}\n{output}", ended(*.exit))]
 pub struct StartFailure {
     /// How it ended; none where it was killed for taking too long, or couldn't be started.
     pub exit: Option<ExitStatus>,
     /// What it wrote, or what kept it from being started.
     pub output: String,
+}
+
+fn ended(exit: Option<ExitStatus>) -> String {
+    match exit {
+        Some(exit) => format!("did not start, it ended with {exit}"),
+        None => "could not be started, or did not ask for an event in time".to_owned(),
+    }
 }
 
 impl Invocation {

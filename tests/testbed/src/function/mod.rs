@@ -84,9 +84,11 @@ impl Function {
         }
     }
 
-    /// Starts the next process now rather than with the next event, and returns when it asks for one.
-    pub async fn start_again(&self) -> Result<(), StartFailure> {
-        self.replace().await.map(drop)
+    /// Starts the next process now rather than with the next event; how long it takes until it asks for one.
+    pub async fn start_again(&self) -> Result<Duration, StartFailure> {
+        let _turn = self.inner.turn.lock().await;
+        let process = self.replace().await?;
+        Ok(process.start_took)
     }
 
     /// The current process's number.
@@ -148,7 +150,7 @@ impl Builder {
         let function = Function {
             inner: Arc::new(inner),
         };
-        function.start_again().await?;
+        function.replace().await?;
         Ok(function)
     }
 }

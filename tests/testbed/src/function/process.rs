@@ -22,6 +22,8 @@ use crate::watchdog;
 pub(super) struct Process {
     api: RuntimeApi,
     pub(super) pid: Pid,
+    /// From its start to its first poll.
+    pub(super) start_took: Duration,
     exit: watch::Receiver<Option<ExitStatus>>,
 }
 
@@ -30,16 +32,22 @@ impl Process {
     pub(super) async fn start(builder: &Builder, output: &Output) -> Result<Self, StartFailure> {
         let api = RuntimeApi::start().await?;
         let command = command(builder, &api, output)?;
-        let process = home(async move { Self::spawn(command, api) }).await?;
-        let polled = |progress: &Progress| (progress.polls > 0).then_some(());
-        if let Err(exit) = process.reaches(PATIENCE, polled).await {
-            process.kill().await;
-            return Err(StartFailure {
-                exit,
-                output: String::new(),
-            });
+        let started = Instant::now();
+        let mut process = home(async move { Self::spawn(command, api) }).await?;
+        match process
+            .reaches(PATIENCE, |progress| progress.first_poll)
+            .await
+        {
+            Ok(poll) => {
+                process.start_took = poll.duration_since(started);
+                Ok(process)
+            }
+            Err(exit) => {
+                process.kill().await;
+                let output = process.api.progress().init_error;
+                Err(StartFailure { exit, output })
+            }
         }
-        Ok(process)
     }
 
     fn spawn(mut command: Command, api: RuntimeApi) -> Result<Self> {
@@ -61,7 +69,13 @@ impl Process {
             watchdog::forget(pid);
             let _ = tell.send(ended.ok());
         });
-        Ok(Self { api, pid, exit })
+        let start_took = Duration::ZERO;
+        Ok(Self {
+            api,
+            pid,
+            start_took,
+            exit,
+        })
     }
 
     /// Hands over an event and waits for what comes first: the answer, the end, the deadline.

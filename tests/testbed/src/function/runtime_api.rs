@@ -29,8 +29,12 @@ pub(super) struct RuntimeApi {
 pub(super) struct Progress {
     /// How many events it has asked for.
     pub(super) polls: usize,
+    /// When it asked for its first event.
+    pub(super) first_poll: Option<Instant>,
     /// Its last answer.
     pub(super) answer: Option<Answer>,
+    /// Why it could not start, where it says so.
+    pub(super) init_error: String,
 }
 
 #[derive(Clone, Debug)]
@@ -112,28 +116,31 @@ async fn answer(
     waiting: Arc<Mutex<mpsc::UnboundedReceiver<Event>>>,
     progress: watch::Sender<Progress>,
 ) -> Result<Reply, Cut> {
-    let path = request
-        .uri()
-        .path()
-        .strip_prefix("/2018-06-01/runtime/invocation/");
+    let path = request.uri().path().strip_prefix("/2018-06-01/runtime/");
     let words: Vec<_> = path.unwrap_or_default().split('/').collect();
     let body = request.body();
     let (id, outcome) = match (request.method(), words.as_slice()) {
-        (&Method::GET, ["next"]) => {
+        (&Method::GET, ["invocation", "next"]) => {
             progress.send_modify(|progress| {
                 progress.polls += 1;
+                progress.first_poll.get_or_insert_with(Instant::now);
             });
             let event = waiting.lock().await.recv().await.ok_or(Cut)?;
             return Ok(handed_over(event));
         }
-        (&Method::POST, [id, "response"]) => {
+        (&Method::POST, ["invocation", id, "response"]) => {
             let text = || Value::String(String::from_utf8_lossy(body).into_owned());
             (
                 *id,
                 Ok(serde_json::from_slice(body).unwrap_or_else(|_| text())),
             )
         }
-        (&Method::POST, [id, "error"]) => (*id, Err(Failure::of(body))),
+        (&Method::POST, ["invocation", id, "error"]) => (*id, Err(Failure::of(body))),
+        (&Method::POST, ["init", "error"]) => {
+            let text = String::from_utf8_lossy(body).into_owned();
+            progress.send_modify(|progress| progress.init_error = text);
+            return Ok(accepted());
+        }
         _ => {
             return Ok(Reply {
                 status: 404,
@@ -147,11 +154,15 @@ async fn answer(
         outcome,
     };
     progress.send_modify(|progress| progress.answer = Some(answer));
-    Ok(Reply {
+    Ok(accepted())
+}
+
+fn accepted() -> Reply {
+    Reply {
         status: 202,
         body: Bytes::from_static(b"{\"status\":\"OK\"}"),
         ..Reply::default()
-    })
+    }
 }
 
 fn handed_over(event: Event) -> Reply {

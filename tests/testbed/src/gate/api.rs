@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::call::{Call, depth};
-use super::fault::{Event, Fault, Nth, Rule};
+use super::fault::{Fault, Intervention, Nth, Rule};
 use super::traffic::Traffic;
 use crate::background::home;
 use crate::error::Result;
@@ -74,7 +74,7 @@ impl ApiGate {
 
     /// Breaks the `nth` call of `operation` (`*`: any; or with the label, as in [`Call::name`]) from now on.
     pub fn answer(&self, operation: &str, nth: impl Into<Nth>, fault: Fault) {
-        self.rule(operation, nth, Event::Fault(fault));
+        self.rule(operation, nth, Intervention::Fault(fault));
     }
 
     /// Does something before the `nth` call of `operation` (`*`: any) takes effect; the call waits for it.
@@ -89,7 +89,7 @@ impl ApiGate {
         self.rule(
             operation,
             nth,
-            Event::Before(Arc::new(move |call| Box::pin(act(call)))),
+            Intervention::Before(Arc::new(move |call| Box::pin(act(call)))),
         );
     }
 
@@ -105,7 +105,7 @@ impl ApiGate {
         self.rule(
             operation,
             nth,
-            Event::After(Arc::new(move |call| Box::pin(act(call)))),
+            Intervention::After(Arc::new(move |call| Box::pin(act(call)))),
         );
     }
 
@@ -129,12 +129,12 @@ impl ApiGate {
         self.listener.open().await
     }
 
-    fn rule(&self, operation: &str, nth: impl Into<Nth>, event: Event) {
+    fn rule(&self, operation: &str, nth: impl Into<Nth>, intervention: Intervention) {
         let rule = Rule {
             operation: operation.to_owned(),
             nth: nth.into(),
             seen: 0,
-            event,
+            intervention,
         };
         self.traffic.state.lock().rules.push(rule);
     }

@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio_postgres::Config;
 
 use super::wire::relay;
-use crate::background::{home, pause};
+use crate::background::pause;
 use crate::error::Result;
 use crate::listener::Listener;
-use crate::postgres::{Postgres, Refused, Session};
+use crate::postgres::Postgres;
 
 /// What happens to one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +120,12 @@ impl DbGate {
 
     /// Does something before the client's k-th turn on the `nth` connection from now on reaches the server; it waits.
     pub fn before(&self, nth: usize, turn: usize, act: impl Future<Output = ()> + Send + 'static) {
-        self.act(nth, turn, Moment::Spoken, Box::pin(act));
+        self.plan(nth, turn, Moment::Spoken, Box::pin(act));
     }
 
     /// Does something once the server has answered the client's k-th turn, before the client hears of it.
     pub fn after(&self, nth: usize, turn: usize, act: impl Future<Output = ()> + Send + 'static) {
-        self.act(nth, turn, Moment::Answered, Box::pin(act));
+        self.plan(nth, turn, Moment::Answered, Box::pin(act));
     }
 
     /// Takes back every rule.
@@ -155,14 +154,6 @@ impl DbGate {
         state.acts.clear();
     }
 
-    /// Logs in through the gate, without TLS.
-    pub async fn login(&self, role: &str, password: &str) -> Result<Session, Refused> {
-        let mut config = Config::new();
-        config.user(role).password(password).dbname("postgres");
-        let address = self.listener.address();
-        home(async move { Session::begin(TcpStream::connect(address).await?, config).await }).await
-    }
-
     /// Stops listening: connections are refused, open ones cut.
     pub fn close(&self) {
         self.listener.close();
@@ -173,7 +164,7 @@ impl DbGate {
         self.listener.open().await
     }
 
-    fn act(
+    fn plan(
         &self,
         nth: usize,
         turn: usize,
@@ -192,7 +183,11 @@ impl DbGate {
             state: Mutex::default(),
         });
         let gate = Arc::clone(&inner);
-        let listener = Listener::start(move |client| serve(Arc::clone(&gate), client));
+        let listener = Listener::start(move |client| {
+            // Numbered here, in the order of arrival.
+            let (number, fault) = gate.arrive();
+            serve(Arc::clone(&gate), client, number, fault)
+        });
         Ok(Self {
             inner,
             listener: Arc::new(listener.await?),
@@ -229,8 +224,7 @@ impl Inner {
     }
 }
 
-async fn serve(inner: Arc<Inner>, client: TcpStream) {
-    let (number, fault) = inner.arrive();
+async fn serve(inner: Arc<Inner>, client: TcpStream, number: usize, fault: Option<DbFault>) {
     match fault {
         Some(DbFault::Reset) => reset(&client),
         Some(DbFault::Silent) => silence(client).await,

@@ -61,7 +61,7 @@ pub(super) type Callback =
 
 /// What happens to a call.
 #[derive(Clone)]
-pub(super) enum Event {
+pub(super) enum Intervention {
     Fault(Fault),
     /// Before it takes effect.
     Before(Callback),
@@ -74,17 +74,20 @@ pub(super) struct Rule {
     pub(super) operation: String,
     pub(super) nth: Nth,
     pub(super) seen: usize,
-    pub(super) event: Event,
+    pub(super) intervention: Intervention,
 }
 
 impl Rule {
     /// Counts a call; what happens to it, if the rule is for this one.
-    pub(super) fn notice(&mut self, call: &Call) -> Option<Event> {
+    pub(super) fn notice(&mut self, call: &Call) -> Option<Intervention> {
         if ![call.operation.as_str(), &call.name(), "*"].contains(&self.operation.as_str()) {
             return None;
         }
         self.seen += 1;
-        self.nth.0.contains(&self.seen).then(|| self.event.clone())
+        self.nth
+            .0
+            .contains(&self.seen)
+            .then(|| self.intervention.clone())
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::addresses::Addresses;
 use super::call::Call;
-use super::fault::{Event, Fault, Rule};
+use super::fault::{Fault, Intervention, Rule};
 use crate::background::pause;
 use crate::http::{Cut, Reply};
 use crate::secrets::{Answer, SecretsManager};
@@ -36,26 +36,26 @@ impl Traffic {
     /// One call: noticed, broken or answered, recorded. An error closes the connection.
     pub(super) async fn pass(&self, request: Request<Bytes>) -> Result<Reply, Cut> {
         let call = Call::of(&request);
-        let events: Vec<_> = {
+        let interventions: Vec<_> = {
             let mut state = self.state.lock();
             state.calls.push(call.clone());
             let rules = state.rules.iter_mut();
             rules.filter_map(|rule| rule.notice(&call)).collect()
         };
         let mut fault = None;
-        for event in &events {
-            match event {
-                Event::Before(act) => act(call.clone()).await,
-                Event::Fault(one) => fault = fault.or(Some(one)),
-                Event::After(_) => {}
+        for intervention in &interventions {
+            match intervention {
+                Intervention::Before(act) => act(call.clone()).await,
+                Intervention::Fault(one) => fault = fault.or(Some(one)),
+                Intervention::After(_) => {}
             }
         }
         let reply = match fault {
             Some(fault) => self.broken(fault, &call).await,
             None => Ok(self.effect(&call).await),
         };
-        for event in &events {
-            if let Event::After(act) = event {
+        for intervention in &interventions {
+            if let Intervention::After(act) = intervention {
                 act(call.clone()).await;
             }
         }

@@ -1,7 +1,9 @@
-//! Our own ways in, through the socket: whoever comes over TCP is the function.
+//! Our own ways in: through the socket, or from 127.0.0.2. Whoever comes from 127.0.0.1 is the function.
+
+use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
+use tokio::net::{TcpSocket, UnixStream};
 use tokio_postgres::tls::NoTls;
 use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
@@ -57,7 +59,7 @@ impl Postgres {
         // An administrator writes also where a database's default says no.
         config.options("-c default_transaction_read_only=off");
         let session = self.connect(config).await;
-        session.context("PostgreSQL lets its administrator not in")
+        session.context("PostgreSQL doesn't let its administrator in")
     }
 
     /// Logs in with a password.
@@ -88,8 +90,20 @@ impl Postgres {
 }
 
 impl Session {
-    /// Logs in through an open connection, without TLS.
-    pub(crate) async fn begin<S>(stream: S, config: Config) -> Result<Self, Refused>
+    /// Logs in over TCP without TLS, as an application does; `port` is a server's or a gate's.
+    pub async fn over_tcp(port: u16, role: &str, password: &str) -> Result<Self, Refused> {
+        let mut config = Config::new();
+        config.user(role).password(password).dbname("postgres");
+        home(async move {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into())?;
+            let stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
+            Self::begin(stream, config).await
+        })
+        .await
+    }
+
+    async fn begin<S>(stream: S, config: Config) -> Result<Self, Refused>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

@@ -92,7 +92,7 @@ impl Postgres {
 
     /// Starts the stopped server again and returns when it answers.
     pub async fn start_again(&self) -> Result<()> {
-        self.start_unready()?;
+        self.start_unready().await?;
         eventually("PostgreSQL to answer", async || {
             if !self.cluster.server.lock().is_alive() {
                 let log = self.log_since(Mark::default());
@@ -104,14 +104,9 @@ impl Postgres {
     }
 
     /// Starts the stopped server again, and leaves it to itself.
-    pub fn start_unready(&self) -> Result<()> {
-        self.cluster.server.lock().start()
-    }
-
-    /// `stop`, then `start_again`.
-    pub async fn restart(&self) -> Result<()> {
-        self.stop().await?;
-        self.start_again().await
+    pub async fn start_unready(&self) -> Result<()> {
+        let this = self.clone();
+        blocking(move || this.cluster.server.lock().start()).await
     }
 
     /// Changes settings of a running server, as `ALTER SYSTEM` does.
@@ -127,15 +122,17 @@ impl Postgres {
 
     /// Starts a streaming replica, read-only, with the same authority, roles and passwords, on a port of its own.
     ///
-    /// It begins as this cluster did, and asks for all that has been written since: of a cluster that is new, all is there.
+    /// It begins as this cluster did, and asks for all that has been written since, which must be less than 64 MB. What
+    /// [`Postgres::set`] has changed stays here.
     pub async fn standby(&self) -> Result<Self> {
         let primary = format!(
             "host={} port={} user=postgres",
             self.folder().display(),
             self.port()
         );
-        let options = self.cluster.options.clone();
-        options.follow(&primary).start().await
+        let mut options = self.cluster.options.clone();
+        options.primary = Some(primary);
+        options.start().await
     }
 
     /// Waits until this replica has all that `primary` has written so far.
@@ -182,9 +179,9 @@ fn configuration(options: &Options, folder: &Path, port: u16) -> String {
 const OURS: &str = "\
 local all postgres trust
 local replication all trust
-local all all md5
 ";
 const EVERYBODY: &str = "\
+local all all scram-sha-256
 hostssl all all 127.0.0.0/8 scram-sha-256
 hostnossl all all 127.0.0.0/8 scram-sha-256
 ";

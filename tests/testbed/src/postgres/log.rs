@@ -21,15 +21,6 @@ pub struct Connection {
     pub ended: bool,
 }
 
-/// A session that wasn't.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Who.
-    pub role: String,
-    /// SQLSTATE: `28P01` for a wrong password.
-    pub code: String,
-}
-
 /// A statement, where `log_statement` lets it be logged (the testbed's default).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
@@ -67,11 +58,11 @@ impl Postgres {
         all
     }
 
-    /// How often a role was turned away since `mark`, the testbed's own attempts left out.
-    pub fn refusals(&self, role: &str, since: Mark) -> Vec<Refusal> {
-        let mut all = self.visits(since).1;
-        all.retain(|refusal| refusal.role == role);
-        all
+    /// With which SQLSTATEs a role was turned away since `mark`, the testbed's own attempts left out.
+    pub fn refusals(&self, role: &str, since: Mark) -> Vec<String> {
+        let refusals = self.visits(since).1.into_iter();
+        let of_role = refusals.filter(|(refused, _)| refused == role);
+        of_role.map(|(_, code)| code).collect()
     }
 
     /// The statements that a role sent over TCP since `mark`, in order, the testbed's own left out.
@@ -93,8 +84,8 @@ impl Postgres {
         Ok(rows.into_iter().flatten().collect())
     }
 
-    /// Who was let in and who wasn't, over TCP.
-    fn visits(&self, since: Mark) -> (Vec<Connection>, Vec<Refusal>) {
+    /// Who was let in over TCP; and who wasn't, with the SQLSTATE.
+    fn visits(&self, since: Mark) -> (Vec<Connection>, Vec<(String, String)>) {
         let log = self.log_since(since);
         let mut inside: Vec<Connection> = Vec::new();
         let mut refusals = Vec::new();
@@ -110,10 +101,7 @@ impl Postgres {
             } else if let Some(session) = session {
                 session.ended = entry.message.starts_with("disconnection: ");
             } else if entry.severity == "FATAL" {
-                refusals.push(Refusal {
-                    role: entry.role.to_owned(),
-                    code: entry.code.to_owned(),
-                });
+                refusals.push((entry.role.to_owned(), entry.code.to_owned()));
             }
         }
         (inside, refusals)

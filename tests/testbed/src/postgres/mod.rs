@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 pub use self::authority::Tls;
 pub use self::client::{Refused, Row, Session};
-pub use self::log::{Connection, Mark, Refusal, Statement};
+pub use self::log::{Connection, Mark, Statement};
 pub use self::options::Options;
 pub use self::roles::Verifier;
 pub(crate) use self::roles::quoted;

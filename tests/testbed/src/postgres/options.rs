@@ -31,7 +31,7 @@ impl Options {
         self
     }
 
-    /// A line of `pg_hba.conf`, before the ones that are there.
+    /// A line of `pg_hba.conf`, before those for everybody.
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.to_owned());
         self
@@ -49,29 +49,27 @@ impl Options {
         self
     }
 
-    pub(super) fn follow(mut self, primary: &str) -> Self {
-        self.primary = Some(primary.to_owned());
-        self
-    }
-
     /// Starts the cluster, and returns when it answers.
     pub async fn start(self) -> Result<Postgres> {
-        loop {
+        let mut tries = 0;
+        let postgres = loop {
             let options = self.clone();
             let postgres = blocking(move || cluster::create(&options)).await?;
             let started = postgres.start_again().await;
             let log = postgres.log_since(Mark::default());
-            if started.is_err() && log.contains("could not create any TCP/IP sockets") {
-                // Somebody else was faster to take the port.
-                continue;
+            tries += 1;
+            // Somebody else may have been faster to take the port.
+            let is_taken = log.contains("could not create any TCP/IP sockets");
+            if started.is_ok() || !is_taken || tries == 5 {
+                started?;
+                break postgres;
             }
-            started?;
-            if self.statements && self.primary.is_none() {
-                postgres
-                    .admin("CREATE EXTENSION pg_stat_statements")
-                    .await?;
-            }
-            return Ok(postgres);
+        };
+        if self.statements && self.primary.is_none() {
+            postgres
+                .admin("CREATE EXTENSION pg_stat_statements")
+                .await?;
         }
+        Ok(postgres)
     }
 }

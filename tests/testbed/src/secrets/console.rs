@@ -82,11 +82,8 @@ impl SecretsManager {
 
     /// The text of the version that has a label, or a name; none where there is no such version or it has no text.
     pub async fn value(&self, secret: &Secret, version: &str) -> Result<Option<String>> {
-        let by = if version.len() >= 32 {
-            "VersionId"
-        } else {
-            "VersionStage"
-        };
+        let is_name = version.len() >= 32;
+        let by = if is_name { "VersionId" } else { "VersionStage" };
         let request = json!({ "SecretId": secret.arn, by: version });
         let answer = self.answer("GetSecretValue", request).await;
         if answer.code() == Some("ResourceNotFoundException") {

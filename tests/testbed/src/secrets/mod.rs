@@ -71,15 +71,15 @@ impl SecretsManager {
     pub async fn start() -> Result<Self> {
         let moto = blocking(tools::moto).await?;
         let mut server = Server::new(moto, Signal::SIGKILL)?;
-        server.start()?;
+        let mut server = blocking(move || server.start().map(|()| server)).await?;
         // It says its port once it listens.
         let port = eventually("moto's port", async || {
             let output = server.output().since(0);
-            match output.trim().parse() {
-                Err(_) if !server.is_alive() => {
+            match output.lines().find_map(|line| line.parse().ok()) {
+                None if !server.is_alive() => {
                     Err(Error::new(format!("moto does not start:\n{output}")))
                 }
-                port => Ok(port.ok()),
+                port => Ok(port),
             }
         });
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.await?));
@@ -115,9 +115,17 @@ impl SecretsManager {
                 return answer.clone();
             }
             changes = answers.changes;
+        } else if secret.is_some() {
+            self.inner.known.lock().forget_answers(arn);
         }
         let sent = self.send("secretsmanager", Some(operation), body.to_string().into());
-        let (status, told) = match sent.await {
+        let sent = sent.await;
+        let mut known = self.inner.known.lock();
+        if read.is_none() && secret.is_some() {
+            // Whatever has been asked meanwhile, and whether or not this was answered.
+            known.forget_answers(arn);
+        }
+        let (status, bytes) = match sent {
             Ok(response) => response,
             Err(failure) => {
                 return Answer::error(500, "InternalServiceError", &format!("{failure:?}"));
@@ -125,22 +133,12 @@ impl SecretsManager {
         };
         let mut answer = Answer {
             // As AWS has it, whatever the caller did wrong.
-            status: if (400..500).contains(&status) {
-                400
-            } else {
-                status
-            },
-            body: serde_json::from_slice(&told).unwrap_or_default(),
+            status: if status / 100 == 4 { 400 } else { status },
+            body: serde_json::from_slice(&bytes).unwrap_or_default(),
         };
-        let mut known = self.inner.known.lock();
         known.note(operation, &body, &mut answer);
-        for (of, answers) in &mut known.answers {
-            if read.is_none() && secret.is_some() && arn.is_none_or(|arn| arn == of) {
-                answers.to.clear();
-                answers.changes += 1;
-            } else if read == Some(of) && answers.changes == changes {
-                answers.to.insert(question.clone(), answer.clone());
-            }
+        if let Some(arn) = read {
+            known.remember(arn, changes, question, &answer);
         }
         answer
     }
@@ -213,6 +211,24 @@ impl Known {
             .flatten()
             .map(|value| (arn.clone(), value.to_owned()));
         self.values.extend(values);
+    }
+
+    /// Remembers an answer about a secret, unless that has changed since the question.
+    fn remember(&mut self, arn: &str, changes: u64, question: String, answer: &Answer) {
+        let answers = self.answers.get_mut(arn);
+        if let Some(answers) = answers.filter(|answers| answers.changes == changes) {
+            answers.to.insert(question, answer.clone());
+        }
+    }
+
+    /// Forgets what was answered about a secret; about all, where it isn't named by its ARN.
+    fn forget_answers(&mut self, arn: Option<&str>) {
+        for (of, answers) in &mut self.answers {
+            if arn.is_none_or(|arn| arn == of) {
+                answers.to.clear();
+                answers.changes += 1;
+            }
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::unique::{random_hex, unique};
 
 /// A world to be started. Unless told otherwise: the shared cluster, the shared Secrets Manager, a new role in the
 /// database `postgres`, a secret as AWS writes it.
+#[expect(missing_debug_implementations, reason = "it holds a closure")]
 pub struct Builder {
     function: function::Builder,
     postgres: Option<Postgres>,
@@ -167,14 +168,6 @@ impl Builder {
             remembered: Mutex::new(remembered),
             finished: false,
         })
-    }
-}
-
-impl std::fmt::Debug for Builder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder")
-            .field("function", &self.function)
-            .finish_non_exhaustive()
     }
 }
 
