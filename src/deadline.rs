@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn c42_half_a_second_is_kept_to_answer_or_half_of_a_shorter_time() {
-        let kept = [0, 50, 200, 1_000, 30_000]
+        let reserves = [0, 50, 200, 1_000, 30_000]
             .map(Duration::from_millis)
             .map(|left| reserve(left).as_millis());
-        assert_eq!(kept, [0, 25, 100, 500, 500]);
+        assert_eq!(reserves, [0, 25, 100, 500, 500]);
     }
 }

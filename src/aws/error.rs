@@ -136,10 +136,10 @@ impl<'a> Call<'a> {
         let request = Box::pin(request);
         async {
             let answer = self.deadline.bind(self.action, request).await;
-            answer.map_err(|late| AwsError::TimedOut {
+            answer.map_err(|timed_out| AwsError::TimedOut {
                 action: self.action,
                 resource: self.resource.to_owned(),
-                after: late.after,
+                after: timed_out.after,
             })
         }
     }

@@ -158,9 +158,9 @@ impl Connector<'_> {
         let config = startup(login);
         let started = config.connect_raw(stream, Handshaken);
         let started = start.bind("logging in", started).await;
-        let started = started.map_err(|late| match late {
+        let started = started.map_err(|timed_out| match timed_out {
             TimedOut { after, .. } if seen.asks_proof() => Failure::PasswordUnanswered { after },
-            late => Failure::TimedOut(late),
+            timed_out => Failure::TimedOut(timed_out),
         })?;
         let (client, connection) = started.map_err(|error| match Failure::of_start(&error) {
             Failure::ConnectionLost(_) if seen.asks_clear_text() => Failure::ClearTextAsked,
@@ -190,7 +190,7 @@ async fn one_of(addresses: Vec<SocketAddr>, deadline: Deadline) -> Result<TcpStr
         last = match share.bind("connecting", TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(refused)) => Failure::Unreachable(refused),
-            Err(late) => Failure::TimedOut(late),
+            Err(timed_out) => Failure::TimedOut(timed_out),
         };
     }
     Err(last)
@@ -248,7 +248,7 @@ mod tests {
         let deadline = Deadline::of_invocation(Duration::from_secs(3));
         let stream = one_of(vec![silent, silent, good], deadline).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
-        let late = one_of(vec![silent], deadline.within(Duration::from_millis(50))).await;
-        assert!(matches!(late, Err(Failure::TimedOut(_))), "{late:?}");
+        let outcome = one_of(vec![silent], deadline.within(Duration::from_millis(50))).await;
+        assert!(matches!(outcome, Err(Failure::TimedOut(_))), "{outcome:?}");
     }
 }
