@@ -20,20 +20,14 @@ pub(crate) struct Cost {
 impl Cost {
     /// What a function's process has cost until now, beside the time that passed.
     pub(crate) fn of(function: &Function) -> Result<Self> {
-        let counted = function.pid().and_then(|pid| {
-            let clock = clock_getcpuclockid(Pid::from_raw(pid)).ok()?;
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let peak = status
-                .lines()
-                .find_map(|line| line.strip_prefix("VmHWM:"))?;
-            let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().ok()?;
-            Some(Self {
-                wall: Duration::ZERO,
-                cpu: clock.now().ok()?.into(),
-                peak_memory: kilobytes * 1024,
-            })
-        });
-        counted.ok_or_else(|| Error::new("the function died"))
+        let cpu = function.pid().and_then(|pid| cpu(Pid::from_raw(pid)));
+        let counted = cpu.zip(function.peak_memory());
+        let (cpu, peak_memory) = counted.ok_or_else(|| Error::new("the function died"))?;
+        Ok(Self {
+            wall: Duration::ZERO,
+            cpu,
+            peak_memory,
+        })
     }
 
     /// The same after something took so long, of which this was the beginning.
@@ -44,4 +38,10 @@ impl Cost {
             peak_memory: now.peak_memory,
         }
     }
+}
+
+/// The time that a process has had on any core; none once it has gone.
+pub(crate) fn cpu(pid: Pid) -> Option<Duration> {
+    let clock = clock_getcpuclockid(pid).ok()?;
+    Some(clock.now().ok()?.into())
 }

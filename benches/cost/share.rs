@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::{Pid, mkfifo};
 use tempfile::TempDir;
 use testbed::{Error, Result};
+
+use super::process::cpu;
 
 /// A program that runs with that share, for as long as this lives.
 pub(crate) struct Share {
@@ -112,12 +113,7 @@ fn stopping(folder: &Path) -> std::io::Result<PathBuf> {
 
 /// Until it has gone.
 fn ration(pid: Pid) {
-    let used = || {
-        clock_getcpuclockid(pid)
-            .and_then(ClockId::now)
-            .map(Duration::from)
-            .ok()
-    };
+    let used = || cpu(pid);
     let mut allowed = used().unwrap_or_default();
     loop {
         let next = Instant::now() + PERIOD;

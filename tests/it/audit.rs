@@ -197,11 +197,8 @@ async fn c64_ten_thousand_secrets_are_judged_within_the_timeout_and_64_mib() -> 
         "the answer is bounded"
     );
     assert_eq!(audit.log.len(), 20_001, "the log is not");
-    let pid = world.function.pid().unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes: u32 = peak.unwrap().trim().trim_end_matches(" kB").parse()?;
-    assert!(kilobytes < 64 << 10, "{kilobytes} kB");
+    let peak = world.function.peak_memory().unwrap();
+    assert!(peak < 64 << 20, "{peak} bytes");
     world.finish().await?;
     Ok(())
 }

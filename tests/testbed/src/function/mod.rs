@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 pub use self::invocation::{Failure, Invocation, StartFailure};
 use self::process::Process;
 pub(crate) use self::process::{ARN, CREDENTIALS};
 use crate::output::Output;
-use parking_lot::Mutex;
 
 /// A program to be started as a function.
 #[derive(Clone, Debug)]
@@ -94,6 +95,16 @@ impl Function {
     /// The current process's number.
     pub fn pid(&self) -> Option<i32> {
         self.process().map(|process| process.pid.as_raw())
+    }
+
+    /// The most memory that the current process ever held, in bytes; none once it has died.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?)).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().ok()?;
+        Some(kilobytes * 1024)
     }
 
     /// All that it ever wrote, to standard output and standard error, and was not told to forget.

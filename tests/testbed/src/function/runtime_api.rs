@@ -20,7 +20,7 @@ use crate::unique::random_hex;
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     listener: Listener,
-    events: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedSender<Reply>,
     progress: watch::Receiver<Progress>,
 }
 
@@ -43,13 +43,6 @@ pub(super) struct Answer {
     pub(super) id: String,
     pub(super) at: Instant,
     pub(super) outcome: Result<Value, Failure>,
-}
-
-#[derive(Debug)]
-struct Event {
-    id: String,
-    body: Bytes,
-    deadline: Duration,
 }
 
 impl RuntimeApi {
@@ -79,16 +72,29 @@ impl RuntimeApi {
     /// Gives the process an event; its identifier.
     pub(super) fn hand(&self, event: &Value, deadline: Duration) -> String {
         let id = random_hex(16);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let event = Event {
-            id: id.clone(),
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let deadline = now.unwrap_or_default() + deadline;
+        let trace = format!("Root=1-00000000-{};Sampled=0", random_hex(12));
+        let handed = Reply {
+            status: 200,
+            headers: vec![
+                ("content-type", "application/json".to_owned()),
+                ("lambda-runtime-aws-request-id", id.clone()),
+                (
+                    "lambda-runtime-deadline-ms",
+                    deadline.as_millis().to_string(),
+                ),
+                (
+                    "lambda-runtime-invoked-function-arn",
+                    super::process::ARN.to_owned(),
+                ),
+                ("lambda-runtime-trace-id", trace),
+            ],
             body: event.to_string().into(),
-            deadline: now + deadline,
+            cut_at: None,
         };
         // The other end is as old as the server.
-        let _ = self.events.send(event);
+        let _ = self.events.send(handed);
         id
     }
 
@@ -113,7 +119,7 @@ impl RuntimeApi {
 
 async fn answer(
     request: Request<Bytes>,
-    waiting: Arc<Mutex<mpsc::UnboundedReceiver<Event>>>,
+    waiting: Arc<Mutex<mpsc::UnboundedReceiver<Reply>>>,
     progress: watch::Sender<Progress>,
 ) -> Result<Reply, Cut> {
     let path = request.uri().path().strip_prefix("/2018-06-01/runtime/");
@@ -125,8 +131,7 @@ async fn answer(
                 progress.polls += 1;
                 progress.first_poll.get_or_insert_with(Instant::now);
             });
-            let event = waiting.lock().await.recv().await.ok_or(Cut)?;
-            return Ok(handed_over(event));
+            return waiting.lock().await.recv().await.ok_or(Cut);
         }
         (&Method::POST, ["invocation", id, "response"]) => {
             let text = || Value::String(String::from_utf8_lossy(body).into_owned());
@@ -162,30 +167,5 @@ fn accepted() -> Reply {
         status: 202,
         body: Bytes::from_static(b"{\"status\":\"OK\"}"),
         ..Reply::default()
-    }
-}
-
-fn handed_over(event: Event) -> Reply {
-    let headers = vec![
-        ("content-type", "application/json".to_owned()),
-        (
-            "lambda-runtime-deadline-ms",
-            event.deadline.as_millis().to_string(),
-        ),
-        (
-            "lambda-runtime-invoked-function-arn",
-            super::process::ARN.to_owned(),
-        ),
-        (
-            "lambda-runtime-trace-id",
-            format!("Root=1-00000000-{};Sampled=0", random_hex(12)),
-        ),
-        ("lambda-runtime-aws-request-id", event.id),
-    ];
-    Reply {
-        status: 200,
-        headers,
-        body: event.body,
-        cut_at: None,
     }
 }

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::call::{Call, depth};
 use super::fault::{Fault, Intervention, Nth, Rule};
 use super::traffic::Traffic;
@@ -11,7 +13,6 @@ use crate::error::Result;
 use crate::http::converse;
 use crate::listener::Listener;
 use crate::secrets::SecretsManager;
-use parking_lot::Mutex;
 
 /// The endpoint of a function's Secrets Manager (and RDS): records every call, and breaks those that a test names.
 ///

@@ -84,8 +84,8 @@ impl Rule {
             return None;
         }
         self.seen += 1;
-        self.nth
-            .0
+        let Nth(range) = &self.nth;
+        range
             .contains(&self.seen)
             .then(|| self.intervention.clone())
     }

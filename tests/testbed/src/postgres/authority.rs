@@ -7,8 +7,6 @@ use rcgen::{
     date_time_ymd,
 };
 
-use crate::error::{Context as _, Result};
-
 /// What a server shows to those who ask for TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tls {
@@ -25,16 +23,38 @@ pub enum Tls {
     Off,
 }
 
-/// A certificate authority.
-#[derive(Debug)]
-pub(crate) struct Authority {
+/// What a server needs for TLS, as PEM.
+pub(super) struct Certified {
+    /// The certificate of the authority that all clusters share, whoever has signed this server's.
+    pub(super) authority: &'static str,
+    pub(super) certificate: String,
+    pub(super) key: String,
+}
+
+impl Certified {
+    pub(super) fn of(tls: Tls) -> Result<Self, rcgen::Error> {
+        let shared = Authority::shared()?;
+        let (certificate, key) = match tls {
+            Tls::OtherCa => Authority::new("somebody else")?.server(tls)?,
+            _ => shared.server(tls)?,
+        };
+        Ok(Self {
+            authority: &shared.pem,
+            certificate,
+            key,
+        })
+    }
+}
+
+/// A certificate authority, and its own certificate.
+struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
     /// The one that all clusters share, and nobody outside this process knows.
-    pub(crate) fn shared() -> Result<&'static Self> {
+    fn shared() -> Result<&'static Self, rcgen::Error> {
         static SHARED: OnceLock<Authority> = OnceLock::new();
         match SHARED.get() {
             Some(authority) => Ok(authority),
@@ -42,23 +62,7 @@ impl Authority {
         }
     }
 
-    /// A new one.
-    pub(crate) fn new(name: &str) -> Result<Self> {
-        Self::build(name).context("could not make a certificate authority")
-    }
-
-    /// Its own certificate, as PEM.
-    pub(crate) fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// A server's certificate and key, as PEM.
-    pub(crate) fn server(&self, tls: Tls) -> Result<(String, String)> {
-        self.issue(tls)
-            .context("could not make a server's certificate")
-    }
-
-    fn build(name: &str) -> Result<Self, rcgen::Error> {
+    fn new(name: &str) -> Result<Self, rcgen::Error> {
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name.push(DnType::CommonName, name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -69,7 +73,8 @@ impl Authority {
         Ok(Self { issuer, pem })
     }
 
-    fn issue(&self, tls: Tls) -> Result<(String, String), rcgen::Error> {
+    /// A server's certificate and key.
+    fn server(&self, tls: Tls) -> Result<(String, String), rcgen::Error> {
         let names = match tls {
             Tls::WrongName => vec!["elsewhere.example".to_owned()],
             _ => ["localhost", "127.0.0.1"].map(str::to_owned).into(),

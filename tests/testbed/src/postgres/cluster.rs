@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 
-use super::authority::{Authority, Tls};
+use super::authority::{Certified, Tls};
 use super::options::Options;
 use super::{Cluster, Mark, Postgres};
 use crate::background::{blocking, eventually};
@@ -39,16 +39,12 @@ pub(super) fn create(options: &Options) -> Result<Postgres> {
         .arg(&data);
     tools::run(&mut tar)?;
     let port = free_port()?;
-    let authority = Authority::shared()?;
-    let (certificate, key) = match options.tls {
-        Tls::OtherCa => Authority::new("somebody else")?.server(options.tls)?,
-        _ => authority.server(options.tls)?,
-    };
+    let certified = Certified::of(options.tls).context("could not make a certificate")?;
     let hba = format!("{OURS}{}\n{EVERYBODY}", options.hba.join("\n"));
     for (name, contents) in [
-        ("ca.pem", authority.pem()),
-        ("data/server.crt", &certificate),
-        ("data/server.key", &key),
+        ("ca.pem", certified.authority),
+        ("data/server.crt", &certified.certificate),
+        ("data/server.key", &certified.key),
         ("data/pg_hba.conf", &hba),
         (
             "data/postgresql.conf",

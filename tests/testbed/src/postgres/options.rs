@@ -52,24 +52,23 @@ impl Options {
     /// Starts the cluster, and returns when it answers.
     pub async fn start(self) -> Result<Postgres> {
         let mut tries = 0;
-        let postgres = loop {
+        loop {
             let options = self.clone();
             let postgres = blocking(move || cluster::create(&options)).await?;
-            let started = postgres.start_again().await;
-            let log = postgres.log_since(Mark::default());
+            let Err(failure) = postgres.start_again().await else {
+                if self.statements && self.primary.is_none() {
+                    postgres
+                        .admin("CREATE EXTENSION pg_stat_statements")
+                        .await?;
+                }
+                return Ok(postgres);
+            };
             tries += 1;
             // Somebody else may have been faster to take the port.
-            let is_taken = log.contains("could not create any TCP/IP sockets");
-            if started.is_ok() || !is_taken || tries == 5 {
-                started?;
-                break postgres;
+            let log = postgres.log_since(Mark::default());
+            if tries == 5 || !log.contains("could not create any TCP/IP sockets") {
+                return Err(failure);
             }
-        };
-        if self.statements && self.primary.is_none() {
-            postgres
-                .admin("CREATE EXTENSION pg_stat_statements")
-                .await?;
         }
-        Ok(postgres)
     }
 }

@@ -37,7 +37,7 @@ struct Inner {
     client: Client<HttpConnector, Full<Bytes>>,
     known: Mutex<Known>,
     /// Ends the server when dropped.
-    _server: Mutex<Server>,
+    _server: Server,
 }
 
 /// What moto forgets, or never knew.
@@ -87,7 +87,7 @@ impl SecretsManager {
             address,
             client: Client::builder(TokioExecutor::new()).build_http(),
             known: Mutex::default(),
-            _server: Mutex::new(server),
+            _server: server,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -102,45 +102,52 @@ impl SecretsManager {
 
     /// Answers one operation as Secrets Manager would: everyone, test or function, comes through here.
     pub(crate) async fn answer(&self, operation: &str, body: Value) -> Answer {
-        let question = format!("{operation} {body}");
+        let answer = self.remembered_or_asked(operation, &body).await;
+        answer.unwrap_or_else(|failure| {
+            Answer::error(500, "InternalServiceError", &format!("{failure:?}"))
+        })
+    }
+
+    async fn remembered_or_asked(&self, operation: &str, body: &Value) -> Result<Answer> {
+        let known = &self.inner.known;
         let secret = body.get("SecretId").and_then(Value::as_str);
         // By its ARN alone: under its other names nobody would know when it changes.
-        let arn = secret.filter(|secret| secret.starts_with("arn:"));
-        let read = arn.filter(|_| READS.contains(&operation));
-        let mut changes = 0;
-        if let Some(arn) = read {
-            let mut known = self.inner.known.lock();
+        let read = secret.filter(|secret| secret.starts_with("arn:") && READS.contains(&operation));
+        let Some(arn) = read else {
+            known.lock().forget_answers(secret);
+            let answer = self.ask(operation, body).await;
+            // What was asked meanwhile, too; and whether or not this was answered.
+            known.lock().forget_answers(secret);
+            return answer;
+        };
+        let question = format!("{operation} {body}");
+        let changes = {
+            let mut known = known.lock();
             let answers = known.answers.entry(arn.to_owned()).or_default();
             if let Some(answer) = answers.to.get(&question) {
-                return answer.clone();
+                return Ok(answer.clone());
             }
-            changes = answers.changes;
-        } else if secret.is_some() {
-            self.inner.known.lock().forget_answers(arn);
-        }
-        let sent = self.send("secretsmanager", Some(operation), body.to_string().into());
-        let sent = sent.await;
-        let mut known = self.inner.known.lock();
-        if read.is_none() && secret.is_some() {
-            // Whatever has been asked meanwhile, and whether or not this was answered.
-            known.forget_answers(arn);
-        }
-        let (status, bytes) = match sent {
-            Ok(response) => response,
-            Err(failure) => {
-                return Answer::error(500, "InternalServiceError", &format!("{failure:?}"));
-            }
+            answers.changes
         };
+        let answer = self.ask(operation, body).await?;
+        if let Some(answers) = known.lock().answers.get_mut(arn)
+            && answers.changes == changes
+        {
+            answers.to.insert(question, answer.clone());
+        }
+        Ok(answer)
+    }
+
+    async fn ask(&self, operation: &str, body: &Value) -> Result<Answer> {
+        let sent = self.send("secretsmanager", Some(operation), body.to_string().into());
+        let (status, bytes) = sent.await?;
         let mut answer = Answer {
             // As AWS has it, whatever the caller did wrong.
             status: if status / 100 == 4 { 400 } else { status },
             body: serde_json::from_slice(&bytes).unwrap_or_default(),
         };
-        known.note(operation, &body, &mut answer);
-        if let Some(arn) = read {
-            known.remember(arn, changes, question, &answer);
-        }
-        answer
+        self.inner.known.lock().note(operation, body, &mut answer);
+        Ok(answer)
     }
 
     /// A request to a service, as AWS's JSON where an operation is named, else as a form; the status and the body.
@@ -213,18 +220,13 @@ impl Known {
         self.values.extend(values);
     }
 
-    /// Remembers an answer about a secret, unless that has changed since the question.
-    fn remember(&mut self, arn: &str, changes: u64, question: String, answer: &Answer) {
-        let answers = self.answers.get_mut(arn);
-        if let Some(answers) = answers.filter(|answers| answers.changes == changes) {
-            answers.to.insert(question, answer.clone());
-        }
-    }
-
     /// Forgets what was answered about a secret; about all, where it isn't named by its ARN.
-    fn forget_answers(&mut self, arn: Option<&str>) {
-        for (of, answers) in &mut self.answers {
-            if arn.is_none_or(|arn| arn == of) {
+    fn forget_answers(&mut self, secret: Option<&str>) {
+        let Some(secret) = secret else {
+            return;
+        };
+        for (arn, answers) in &mut self.answers {
+            if arn == secret || !secret.starts_with("arn:") {
                 answers.to.clear();
                 answers.changes += 1;
             }

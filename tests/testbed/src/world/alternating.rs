@@ -46,13 +46,6 @@ impl Superuser {
         }
     }
 
-    const fn attribute(self) -> &'static str {
-        match self {
-            Self::Full => "SUPERUSER",
-            Self::Maker | Self::Granted | Self::Bare => "CREATEROLE",
-        }
-    }
-
     /// What gives the superuser its power over the original, whose verifier is known.
     fn reach(self, superuser: &str, original: &str, verifier: &str, major: u16) -> Option<String> {
         let original = quoted(original);
@@ -79,7 +72,9 @@ impl Builder {
         let (postgres, secrets) = self.servers().await?;
         let [role, password] = ["rotator", "rotator-password"].map(unique);
         postgres.create_role(&role, &password).await?;
-        let empower = format!("ALTER ROLE {role} {}", kind.attribute());
+        let is_full = kind == Superuser::Full;
+        let attribute = if is_full { "SUPERUSER" } else { "CREATEROLE" };
+        let empower = format!("ALTER ROLE {role} {attribute}");
         postgres.admin(&empower).await?;
         let superuser = secrets.create_secret(&unique("superuser"), "{}").await?;
         let arn = superuser.arn.clone();
